@@ -1,0 +1,149 @@
+# Telehaul's one make. Each folder's module.mk names its sources; `make help` lists the targets.
+#
+#   V=release|debug|asan|tsan|coverage|fuzz   which flags; all but release build below build/$(V)/
+#   OUT=DIR       where everything built goes (default build)
+#   CC=gcc|clang  WERROR=1 (in CI)  UPDATE_PUBLIC_KEY=FILE (compiled into the appliance)
+
+VERSION ?= 1.0.0
+V ?= release
+OUT ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON ?= /usr/bin/python3
+B := $(if $(filter release,$(V)),$(OUT),$(OUT)/$(V))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+# ---- flags ---------------------------------------------------------------------------------------------
+ifeq ($(V),fuzz)
+  CC := clang
+endif
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
+
+warnings := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
+harden := -fstack-protector-strong -fPIE
+flags_release := -O2 -D_FORTIFY_SOURCE=2
+flags_debug := -O0
+flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+flags_coverage := -O0 --coverage
+flags_fuzz := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
+link_asan := -fsanitize=address,undefined
+link_tsan := -fsanitize=thread
+link_coverage := --coverage
+link_fuzz := -fsanitize=address,undefined
+
+packages := libmicrohttpd sqlite3 libisal libcurl
+CFLAGS += -std=gnu11 -g $(flags_$(V)) $(harden) $(warnings)
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTELEHAUL_VERSION='"$(VERSION)"'
+LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(link_$(V))
+LDLIBS := $(shell pkg-config --libs $(packages)) -lmbedx509 -lmbedcrypto -lm -lpthread
+
+# ---- the three things a module.mk says -----------------------------------------------------------------
+# $(call program,NAME,SOURCES and libraries)      makes $(B)/bin/NAME
+# $(call appliance_program,NAME,...)              the same, and puts it into the release folder (dist)
+# $(call unit,PATH,SOURCES and libraries)         builds tests/unit/PATH_test.c with them
+# $(call fuzz,NAME,SOURCES and libraries)         builds tests/fuzz/NAME_fuzz.c with them
+# $(call bench,NAME,SOURCES and libraries)        builds tests/bench/NAME.c with them (a helper of `make bench`)
+# $(call embed,NAME,FOLDER,FILES)                 makes $(B)/gen/NAME.c: the table NAME of struct asset
+objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter %.c,$(1)))) $(filter %.a,$(1))
+programs :=
+dist_programs :=
+units :=
+fuzzers :=
+bench_programs :=
+
+define program
+$(eval programs += $(1))
+$(eval $(B)/bin/$(1): $(call objects,$(2)))
+endef
+define appliance_program
+$(call program,$(1),$(2))
+$(eval dist_programs += $(1))
+endef
+define unit
+$(eval units += $(1))
+$(eval $(B)/unit/$(1): $(call objects,tests/unit/$(1)_test.c $(2)))
+endef
+define fuzz
+$(eval fuzzers += $(1))
+$(eval $(B)/fuzz/$(1): $(call objects,tests/fuzz/$(1)_fuzz.c $(if $(filter fuzz,$(V)),,tests/fuzz/replay.c) $(2)))
+endef
+define bench
+$(eval bench_programs += $(1))
+$(eval $(B)/bench/$(1): $(call objects,tests/bench/$(1).c $(2)))
+endef
+define embed
+$(eval $(B)/gen/$(1).c: packaging/embed $(addprefix $(2)/,$(3)); @mkdir -p $$(@D); packaging/embed $(1) $(2) $(3) >$$@)
+endef
+# A library is an archive, so that a program takes only the parts that it names.
+define library
+$(eval $(1) := $(B)/lib/$(1).a)
+$(eval $(B)/lib/$(1).a: $(call objects,$(2)))
+endef
+
+all: programs dist ## (default) every program and the release folder build/dist
+
+include common/module.mk $(sort $(filter-out common/module.mk,$(wildcard */module.mk */*/module.mk)))
+
+programs: $(addprefix $(B)/bin/,$(programs))
+
+# ---- how things are built ------------------------------------------------------------------------------
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/% $(B)/bench/%:
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+
+$(B)/unit/%:
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka -o $@
+
+$(B)/fuzz/%:
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# ---- the release folder --------------------------------------------------------------------------------
+dist: $(addprefix $(B)/bin/,$(dist_programs)) ## the release folder: bin, share, migrations
+	@rm -rf $(B)/dist.new && mkdir -p $(B)/dist.new/bin $(B)/dist.new/share $(B)/dist.new/migrations
+	@cp $(addprefix $(B)/bin/,$(dist_programs)) $(B)/dist.new/bin/
+	@cp migrations/appliance/*.sql $(B)/dist.new/migrations/
+	@cp README.md $(B)/dist.new/share/
+	@rm -rf $(B)/dist && mv $(B)/dist.new $(B)/dist
+
+install: all ## into DESTDIR/PREFIX: programs, the release folder
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/telehaul
+	install $(addprefix $(B)/bin/,$(programs)) $(DESTDIR)$(PREFIX)/bin/
+	rm -rf $(DESTDIR)$(PREFIX)/lib/telehaul/dist
+	cp -r $(B)/dist $(DESTDIR)$(PREFIX)/lib/telehaul/dist
+
+clean: ## removes everything built
+	rm -rf $(OUT)
+
+help: ## this list
+	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# ---- tests ---------------------------------------------------------------------------------------------
+unit: $(addprefix $(B)/unit/,$(units)) ## builds and runs the unit tests (V=asan ... for a variant)
+	@tests/harness/run_units $(B)/unit $(units)
+
+fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: with libFuzzer)
+
+.PHONY: all programs dist install clean help unit fuzzers

@@ -1,0 +1,81 @@
+/* The appliance's telemetry store as readers see it (agent, portal): which file is the current one, and
+ * reading a range of seq. Written by the collector alone (collector/store_writer.h). Schema: docs/protocol.md
+ * and migrations/appliance. Threads: a reader belongs to one thread at a time. */
+#ifndef COLLECTOR_TELEMETRY_STORE_H
+#define COLLECTOR_TELEMETRY_STORE_H
+
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/os/file.h"
+#include "common/store/db.h"
+
+enum { STORE_ID_BYTES = 37, STORE_CHANNELS_MAX = 10000, STORE_CHUNK_ROWS = 4096 };
+
+/* The file in use: what data/current_store names, data/telemetry.db when there is none. folder:
+ * TELEMETRY_DIR, absolute. */
+bool store_current_path(const char *folder, struct path *out, struct error *err) MUST_USE;
+
+struct store_reader;
+
+/* Errors: ERR_NOT_FOUND (the collector has not made it yet), ERR_CORRUPT, ERR_IO. */
+struct store_reader *store_reader_open(const char *folder, struct error *err) MUST_USE;
+void store_reader_close(struct store_reader *reader); /* NULL is fine */
+static inline void scope_store_reader(struct store_reader **reader)
+{
+    store_reader_close(*reader);
+}
+#define SCOPE_STORE_READER SCOPE(scope_store_reader)
+
+const char *store_reader_id(const struct store_reader *reader); /* store_id */
+
+/* True when data/current_store names another file by now: close and open again. */
+bool store_reader_is_stale(const struct store_reader *reader);
+
+struct store_state {
+    int64_t next_seq;
+    int64_t readings;      /* an estimate: max seq - min seq + 1 */
+    int64_t first_time_us; /* of the oldest and newest reading; INT64_MIN when empty */
+    int64_t last_time_us;
+};
+bool store_reader_state(struct store_reader *reader, struct store_state *out, struct error *err) MUST_USE;
+
+/* What is exported: a range of seq fixed now. */
+struct store_range {
+    int64_t first_seq, last_seq;         /* inclusive; first > last: empty */
+    int64_t count;                       /* exactly the readings in it */
+    int64_t first_time_us, last_time_us; /* of the first and last row by seq; INT64_MIN when empty */
+    int64_t since_us;                    /* only rows strictly later than this; INT64_MIN: all */
+};
+/* after: seq > after. limit: at most so many rows; 0: all. Each in one short read transaction. */
+bool store_range_after(struct store_reader *reader, int64_t after, int64_t limit, struct store_range *out,
+                       struct error *err) MUST_USE;
+bool store_range_since(struct store_reader *reader, int64_t since_us, int64_t limit, struct store_range *out,
+                       struct error *err) MUST_USE;
+
+struct store_row {
+    int64_t seq, time_us;
+    int64_t channel_id;
+    double value; /* NaN: null */
+};
+/* Up to max_rows rows of the range with seq > after, in order of seq, in one short read transaction (never
+ * held over calls). *count 0: the end. The fast way (one SELECT with a sink function). */
+bool store_range_read(struct store_reader *reader, const struct store_range *range, int64_t after,
+                      struct store_row *rows, size_t max_rows, size_t *count, struct error *err) MUST_USE;
+
+struct store_channel {
+    int64_t channel_id;
+    char name[128];
+    char unit[64];
+    double phys_min, phys_max; /* NaN: none */
+    char description[256];
+};
+/* All channels by id. *out is malloc'd, freed by the caller. */
+bool store_channels(struct store_reader *reader, struct store_channel **out, size_t *count,
+                    struct error *err) MUST_USE;
+
+/* The newest reading of each channel (by channel_id; channels without one are left out). *out: malloc'd. */
+bool store_latest(struct store_reader *reader, struct store_row **out, size_t *count,
+                  struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,131 @@
+/* HTTP server on libmicrohttpd: a route table, limits, bodies streamed both ways, TLS, server-sent events,
+ * and a table of connections that closes those past their header deadline or below their floor of progress.
+ * Knows nothing of sessions, PINs or JSON.
+ * Threads: handlers run on the server's pool of two threads, several at a time; a request belongs to one
+ * thread at a time. A handler must not block for longer than it takes to produce one chunk. */
+#ifndef COMMON_NET_HTTP_SERVER_H
+#define COMMON_NET_HTTP_SERVER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum {
+    HTTP_THREADS = 2,
+    HTTP_MAX_CONNECTIONS = 1024,
+    HTTP_MAX_CONNECTIONS_AN_ADDRESS = 64,
+    HTTP_MAX_HEADER_BYTES = 16 * 1024,
+    HTTP_MAX_URL_BYTES = 4096,
+    HTTP_FIRST_HEADER_DEADLINE_MS = 10 * 1000, /* from accept (TLS handshake included) to headers complete */
+    HTTP_IDLE_MS = 30 * 1000,                  /* from an answer's end to the next request's headers */
+    HTTP_PROGRESS_WINDOW_MS = 10 * 1000,
+    HTTP_PROGRESS_FLOOR_BYTES_S = 64, /* either way, averaged over the window */
+    HTTP_ADDRESS_BYTES = 46,
+    HTTP_SSE_HEARTBEAT_MS = 15 * 1000,
+};
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE };
+
+struct http_server;
+struct http_request; /* lives from its headers to the end of its answer */
+
+/* ---- what a handler can ask ---- */
+const char *http_path(const struct http_request *request);
+/* NULL when missing. header names: any case. A query value is percent-decoded; one with a NUL or invalid
+ * UTF-8 is answered 400 before the handler is called; so is a parameter given twice. */
+const char *http_header(struct http_request *request, const char *name);
+const char *http_query(struct http_request *request, const char *name);
+/* How many query parameters there are, so that unknown ones can be refused. */
+size_t http_query_count(struct http_request *request);
+const char *http_cookie(struct http_request *request, const char *name);
+/* The peer: "192.0.2.1", "2001:db8::1"; never a port. */
+const char *http_peer(const struct http_request *request);
+/* For rate limits: the peer, IPv6 cut to its /64, IPv4-mapped IPv6 as IPv4. */
+const char *http_peer_key(const struct http_request *request);
+/* The whole body (only with http_route.max_body_bytes > 0 and no body sink). */
+struct view http_body(const struct http_request *request);
+/* The context given to http_server_start. */
+void *http_context(const struct http_request *request);
+/* A value of the handler's own that lives as long as the request; freed by `release` at its end, however
+ * it ends. */
+void http_set_data(struct http_request *request, void *data, void (*release)(void *data));
+void *http_data(const struct http_request *request);
+
+/* ---- how a handler answers: exactly one of these, once ---- */
+/* Adds a header to the answer that follows. */
+void http_add_header(struct http_request *request, const char *name, const char *value);
+/* Copies the body. content_type may be NULL for an empty one. */
+void http_answer(struct http_request *request, unsigned status, const char *content_type, struct view body);
+void http_answer_json(struct http_request *request, unsigned status, struct view json);
+/* {"error":"<error>","detail":"<detail>"}; detail may be NULL. */
+void http_answer_error(struct http_request *request, unsigned status, const char *error, const char *detail);
+/* A body that never changes and is not copied (embedded assets). */
+void http_answer_static(struct http_request *request, unsigned status, const char *content_type,
+                        struct view body);
+
+/* Streams an answer of unknown size. read is called for each piece until it returns 0 (the end) or below 0
+ * (break off: the peer sees an incomplete body). It must return at least one byte otherwise. release is
+ * called once, at the end however it comes (peer gone, server stopped); NULL is fine. */
+typedef ssize_t http_read_callback(void *context, char *out, size_t out_bytes);
+void http_answer_stream(struct http_request *request, unsigned status, const char *content_type,
+                        http_read_callback *read, void *context, void (*release)(void *context));
+
+/* ---- routes ---- */
+struct http_route {
+    enum http_method method;
+    const char *path;      /* exact; a path that ends in '*' takes every path with that beginning */
+    size_t max_body_bytes; /* 0: a body is refused with 413. Longer ones: 413, the rest is not read */
+    void (*handle)(struct http_request *request); /* called when the body is complete */
+    /* Instead of a body kept in memory: begin is called when the headers are there, before "100 Continue" is
+     * sent, and may answer (the body is then refused or discarded); body is called for each piece; then
+     * handle. A body that returns false has answered. Both NULL for ordinary routes. */
+    void (*begin)(struct http_request *request);
+    bool (*body)(struct http_request *request, struct view piece);
+};
+
+struct http_server_config {
+    const char *bind;     /* "0.0.0.0", "::", "127.0.0.1" */
+    uint16_t port;        /* 0: any (tests); see http_server_port */
+    const char *cert_pem; /* both or neither; borrowed until stop; TLS 1.2 and newer */
+    const char *key_pem;
+    const struct http_route *routes; /* borrowed until stop */
+    size_t route_count;
+    void *context;              /* http_context */
+    const char *const *headers; /* "Name: value" added to every answer, NULL-terminated; may be NULL */
+    /* Called before any handler; may answer (then the handler is not called). NULL: none. */
+    void (*before)(struct http_request *request);
+    const struct log *log;        /* borrowed */
+    const struct clock *clock;    /* borrowed */
+    int first_header_deadline_ms; /* 0: the default above; tests make them short */
+    int idle_ms;
+    int progress_window_ms;
+    unsigned max_connections_an_address; /* 0: the default above */
+};
+
+struct http_server *http_server_start(const struct http_server_config *config, struct error *err) MUST_USE;
+uint16_t http_server_port(const struct http_server *server);
+/* Ends streams and event streams, waits for handlers, frees everything. */
+void http_server_stop(struct http_server *server); /* NULL is fine */
+
+/* An unknown path: 404 {"error":"not_found"}; a known path with another method: 405 with Allow. */
+
+/* ---- server-sent events (WHATWG HTML, section 9.2) ---- */
+/* A hub sends each event to all its subscribers. A subscriber that is too slow to take
+ * HTTP_SSE_MAX_QUEUED_BYTES is dropped: EventSource comes back by itself. Heartbeat comments every 15 s. */
+enum { HTTP_SSE_MAX_QUEUED_BYTES = 256 * 1024, HTTP_SSE_MAX_SUBSCRIBERS = 64 };
+struct http_events;
+struct http_events *http_events_new(struct http_server *server, struct error *err) MUST_USE;
+/* Before the server's stop: ends every subscriber's stream. */
+void http_events_free(struct http_events *events);
+/* Answers a request with the hub's stream. first: sent to this one at once (may be empty), made with
+ * http_event_format. 503 `too_many_streams` when there are HTTP_SSE_MAX_SUBSCRIBERS. */
+void http_events_subscribe(struct http_events *events, struct http_request *request, struct view first);
+size_t http_events_subscribers(struct http_events *events);
+/* Thread-safe. id may be NULL. data: one line of JSON. */
+void http_events_send(struct http_events *events, const char *event, const char *id, struct view data);
+void http_event_format(struct buf *out, const char *event, const char *id, struct view data);
+
+#endif

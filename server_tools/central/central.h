@@ -1,0 +1,75 @@
+/* The central store behind one interface: SQLite (embedded) now, PostgreSQL later. Knows the tables of
+ * docs/protocol.md "Central store"; knows nothing of archives or sessions. Batches and cursors move in one
+ * transaction. Threads: one at a time. */
+#ifndef SERVER_TOOLS_CENTRAL_CENTRAL_H
+#define SERVER_TOOLS_CENTRAL_CENTRAL_H
+
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+
+struct central;
+
+enum { CENTRAL_BATCH_ROWS = 100000, CLIENT_ID_BYTES = 65 };
+
+/* url: a path (SQLite, made when missing), or postgresql://... (ERR_USAGE until it is built in). Migrates. */
+struct central *central_open(const char *url, const struct clock *clock, struct error *err) MUST_USE;
+void central_close(struct central *central); /* NULL is fine */
+static inline void scope_central(struct central **central)
+{
+    central_close(*central);
+}
+#define SCOPE_CENTRAL SCOPE(scope_central)
+
+/* [A-Za-z0-9._-]{1,64}, not "." or "..". */
+bool central_client_id_ok(const char *client_id);
+
+/* What a session knows of a vehicle; "" or INT64_MIN leave a column as it is. */
+struct central_vehicle {
+    char client_id[CLIENT_ID_BYTES];
+    char host[256];
+    int64_t agent_port;
+    char agent_id[65];
+    char software_version[64];
+    int64_t last_seen_us;
+    int64_t last_sync_us;
+    char sync_status[16];
+};
+/* Finds or makes the vehicle and updates what is known. */
+bool central_vehicle(struct central *central, const struct central_vehicle *vehicle, int64_t *vehicle_id,
+                     struct error *err) MUST_USE;
+
+/* The last seq imported of this store and stream; 0 when none. */
+bool central_cursor(struct central *central, int64_t vehicle_id, const char *store_id, const char *stream,
+                    int64_t *seq, struct error *err) MUST_USE;
+
+/* The central store's own id of (vehicle, name); made when new. */
+bool central_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
+                     struct error *err) MUST_USE;
+
+struct central_row {
+    int64_t time_us;
+    int32_t channel_id;
+    double value; /* NaN: NULL */
+};
+/* Adds rows (repeated ones do nothing; the array is sorted in place) and moves the cursor to last_seq, never
+ * back, in one transaction. store_id NULL: no cursor (lines without seq). *added: rows that were new. */
+bool central_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
+                 struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;
+
+struct central_journal {
+    int64_t vehicle_id;
+    int64_t started_us, finished_us;
+    const char *status; /* ok, timeout, error */
+    int64_t rows_written, bytes;
+    const char *note;
+};
+bool central_journal(struct central *central, const struct central_journal *entry,
+                     struct error *err) MUST_USE;
+
+/* For messages: rows, channels of a vehicle. */
+bool central_count(struct central *central, int64_t vehicle_id, int64_t *rows, int64_t *channels,
+                   struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,31 @@
+/* The releases of a ROOT: folders releases/<version>, and `current`, the one symlink that says which runs.
+ * Knows nothing of packages. Threads: safe from several processes under run/update.lock. */
+#ifndef UPDATER_RELEASE_H
+#define UPDATER_RELEASE_H
+
+#include "common/os/file.h"
+
+enum { RELEASE_VERSION_BYTES = 64 };
+
+/* SemVer 2.0 text? */
+bool release_version_ok(const char *version);
+/* SemVer 2.0 precedence (section 11): below, at, above 0. Both must be valid. */
+int release_version_compare(const char *a, const char *b);
+
+/* The version that `current` points to. Errors: ERR_NOT_FOUND (no release), ERR_CORRUPT (not releases/<v>).
+ */
+bool release_current(const char *root, char out[RELEASE_VERSION_BYTES], struct error *err) MUST_USE;
+
+/* Points `current` at a release that exists: a new symlink is renamed over, the folder fsynced. After a crash
+ * it is the old or the new one. */
+bool release_switch(const char *root, const char *version, struct error *err) MUST_USE;
+
+/* Copies a release folder (bin, share, migrations; nothing else) to releases/<version> with version.txt:
+ * into a private temporary folder, every file and folder fsynced, then renamed. Nothing of it is visible
+ * before it is whole. Files become 0755 when executable, else 0644; symlinks and other kinds are refused. */
+bool release_install(const char *root, const char *from, const char *version, struct error *err) MUST_USE;
+
+/* SHA-256 over the sorted lines `<sha256> <mode> <path>\n` of a release folder, as publish --base has it. */
+bool release_tree_sha256(const char *folder, char out[65], struct error *err) MUST_USE;
+
+#endif
