@@ -1,0 +1,40 @@
+"""Fixtures of the integration tests: keys of the tests' own and a ROOT that ends with the test."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+
+import telehaul  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    return telehaul.Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def other_keys(tmp_path_factory):
+    return telehaul.Keys(tmp_path_factory.mktemp("other-keys"), "other")
+
+
+@pytest.fixture
+def make_root(tmp_path, keys):
+    """Makes ROOTs below tmp_path; everything started in them ends with the test."""
+    made = []
+
+    def make(name="root", **more):
+        root = telehaul.Root(tmp_path / name, more.pop("keys", keys), **more)
+        made.append(root)
+        return root
+
+    yield make
+    for root in made:
+        root.clear()
+
+
+@pytest.fixture
+def root(make_root):
+    return make_root()
