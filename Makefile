@@ -140,10 +140,64 @@ clean: ## removes everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
+# ---- lint ----------------------------------------------------------------------------------------------
+sources = $(shell git ls-files '*.c' | xargs ls -d 2>/dev/null)
+headers = $(shell git ls-files '*.h' | xargs ls -d 2>/dev/null)
+product = $(filter-out tests/%,$(sources))
+
+check: check-format check-layers check-banned check-headers check-clang check-cppcheck check-tidy check-corpora ## lint, layers, both compilers' warnings, the fuzz corpora
+
+check-format:
+	@clang-format --dry-run --Werror $(sources) $(headers) && echo "format: clang-format has nothing to say"
+
+check-layers:
+	@tests/lint/layers
+
+check-banned:
+	@tests/lint/banned
+
+check-headers:
+	@tests/lint/headers $(CC) $(CPPFLAGS) $(CFLAGS)
+
+check-clang: # the other compiler's warnings, as errors
+	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang WERROR=1 programs >$(OUT)/clang.log 2>&1 || { cat $(OUT)/clang.log; exit 1; }
+	@echo "clang: no warnings"
+
+check-cppcheck:
+	@cppcheck --quiet --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 -I. \
+	    --suppress=missingIncludeSystem --suppress=checkersReport -DTELEHAUL_VERSION='"0"' -D_GNU_SOURCE $(product) && echo "cppcheck: nothing"
+
+tidy_files = $(addprefix $(B)/tidy/,$(addsuffix .ok,$(product)))
+check-tidy: $(tidy_files)
+	@echo "clang-tidy: nothing"
+
+$(B)/tidy/%.ok: % .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -W%,$(CPPFLAGS) $(CFLAGS)) >$@.log 2>/dev/null || { cat $@.log; exit 1; }
+	@touch $@
+
+check-corpora: $(addprefix $(B)/fuzz/,$(fuzzers))
+	@for name in $(fuzzers); do $(B)/fuzz/$$name tests/fuzz/corpus/$$name || exit 1; done
+
 # ---- tests ---------------------------------------------------------------------------------------------
 unit: $(addprefix $(B)/unit/,$(units)) ## builds and runs the unit tests (V=asan ... for a variant)
 	@tests/harness/run_units $(B)/unit $(units)
 
 fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: with libFuzzer)
 
-.PHONY: all programs dist install clean help unit fuzzers
+test-tools: $(addprefix $(B)/bench/,$(bench_programs))
+
+test: ## units, integration, browser and fault tests (what they need: packaging/quickstart test)
+	@tests/harness/run_all build units build-asan integration browser fault
+
+test-all: ## make check and make test in one, as CI runs them
+	@tests/harness/run_all
+
+bench: all test-tools ## the figures of docs/performance.md, in one run
+	@$(PYTHON) tests/bench/run
+
+soak: all ## the long fault campaigns
+	@TELEHAUL_KILLS=200 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+
+.PHONY: all programs dist install clean help check check-format check-layers check-banned check-headers check-clang \
+	check-cppcheck check-tidy check-corpora unit fuzzers test-tools test test-all bench soak
