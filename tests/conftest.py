@@ -1,11 +1,11 @@
-"""Fixtures of the integration tests: keys of the tests' own and a ROOT that ends with the test."""
+"""Fixtures of the Python tests: keys of the tests' own and a ROOT that ends with the test."""
 
 import pathlib
 import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "harness"))
 
 import telehaul  # noqa: E402
 
