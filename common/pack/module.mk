@@ -1,0 +1,1 @@
+$(call unit,common/pack/gzip,$(common_lib))
