@@ -5,9 +5,13 @@
 
 #include "common/os/file.h"
 
-enum { RELEASE_VERSION_BYTES = 64 };
+enum {
+    RELEASE_VERSION_BYTES = 64, /* with the NUL: a version has at most 63 characters */
+    RELEASE_LIST_MAX = 64,      /* releases that one ROOT shows */
+    RELEASE_TREE_HEX_BYTES = 65,
+};
 
-/* SemVer 2.0 text? */
+/* SemVer 2.0 text of at most RELEASE_VERSION_BYTES - 1 characters? (release_version.c) */
 bool release_version_ok(const char *version);
 /* SemVer 2.0 precedence (section 11): below, at, above 0. Both must be valid. */
 int release_version_compare(const char *a, const char *b);
@@ -20,12 +24,25 @@ bool release_current(const char *root, char out[RELEASE_VERSION_BYTES], struct e
  * it is the old or the new one. */
 bool release_switch(const char *root, const char *version, struct error *err) MUST_USE;
 
+/* Whether release_install could take this: a SemVer, and a folder with bin/watchdog in it. Errors: ERR_USAGE,
+ * ERR_INPUT. */
+bool release_check(const char *from, const char *version, struct error *err) MUST_USE;
+
 /* Copies a release folder (bin, share, migrations; nothing else) to releases/<version> with version.txt:
  * into a private temporary folder, every file and folder fsynced, then renamed. Nothing of it is visible
- * before it is whole. Files become 0755 when executable, else 0644; symlinks and other kinds are refused. */
+ * before it is whole. Files become 0755 when executable, else 0644; symlinks and other kinds are refused.
+ * Errors: ERR_USAGE (version), ERR_INPUT (not a release folder), ERR_EXISTS. */
 bool release_install(const char *root, const char *from, const char *version, struct error *err) MUST_USE;
 
-/* SHA-256 over the sorted lines `<sha256> <mode> <path>\n` of a release folder, as publish --base has it. */
-bool release_tree_sha256(const char *folder, char out[65], struct error *err) MUST_USE;
+/* SHA-256 over the sorted lines `<sha256> <mode> <path>\n` of a release folder (bin, share, migrations), as
+ * publish --base has it; mode is 0755 or 0644. out: lowercase hex. */
+bool release_tree_sha256(const char *folder, char out[RELEASE_TREE_HEX_BYTES], struct error *err) MUST_USE;
+
+struct release_list {
+    char versions[RELEASE_LIST_MAX][RELEASE_VERSION_BYTES]; /* lowest first */
+    size_t count;
+};
+/* What lies in releases/; names that are no version are passed over. Errors: ERR_LIMIT. */
+bool release_list(const char *root, struct release_list *out, struct error *err) MUST_USE;
 
 #endif
