@@ -52,8 +52,9 @@ struct http_exchange {
     struct buf *answer_body; /* borrowed; with its own limit */
 };
 
-/* True when an answer came whole, whatever its status. Errors: ERR_UNREACHABLE (no connection),
- * ERR_TIMEOUT, ERR_CHANGED (pin), ERR_PROTOCOL (not HTTP, cut off, headers too large), ERR_CANCELLED. */
+/* True when an answer came whole, whatever its status. Errors: ERR_UNREACHABLE (no connection, or it was lost
+ * before the answer was whole), ERR_TIMEOUT, ERR_CHANGED (pin), ERR_PROTOCOL (not HTTP, headers too large, an
+ * answer with neither Content-Length nor chunks), ERR_LIMIT (answer_body is full), ERR_CANCELLED. */
 bool http_client_exchange(struct http_client *client, struct http_exchange *exchange,
                           struct error *err) MUST_USE;
 

@@ -1,0 +1,3 @@
+$(call unit,common/net/json,$(common_lib))
+$(call unit,common/net/json_writer,$(common_lib))
+$(call fuzz,json,$(common_lib))
