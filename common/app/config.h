@@ -1,5 +1,6 @@
-/* KEY = value files: `#` comments, also behind a value; one table feeds the parser, the defaults and the file
- * that `updater init` writes. Knows the syntax and the types, not the keys. */
+/* KEY = value files: `#` comments, also behind a value; a value in "..." may have blanks at its ends and `#`
+ * inside; one table feeds the parser, the defaults and the file that `updater init` writes. Knows the syntax
+ * and the types, not the keys. */
 #ifndef COMMON_APP_CONFIG_H
 #define COMMON_APP_CONFIG_H
 
@@ -42,7 +43,10 @@ struct config_key {
     const char *choices;       /* CONFIG_CHOICE: "auto|yes|no" */
     /* CONFIG_CUSTOM and CONFIG_REPEAT: called for each value; says what was expected in err. */
     bool (*check)(const char *value, struct error *err);
+    const char
+        *example; /* of an unset key: stands behind the commented key in the written file; may be NULL */
 };
+enum { CONFIG_MAX_KEYS = 128 };
 
 struct config_file {
     const struct config_key *keys;
@@ -51,7 +55,8 @@ struct config_file {
     const struct log *log; /* borrowed; may be NULL */
 };
 
-/* Sets every default, then reads the file over them. target: a zeroed struct. A bad value stops with
+/* Sets every default, then reads the file over them. target: a zeroed struct; worthless after a failure, with
+ * nothing to free. A bad value stops with
  * "config.txt:12: AGENT_PORT: expected a whole number from 1 to 65535, found `abc`" (ERR_USAGE). A key given
  * twice (but for CONFIG_REPEAT) is an error. */
 bool config_read(const struct config_file *file, const char *path, void *target, struct error *err) MUST_USE;
@@ -63,7 +68,12 @@ void config_clear(const struct config_file *file, void *target); /* frees the re
 /* Every key at its default with its line of explanation; unset ones commented out. */
 void config_write_defaults(const struct config_file *file, struct buf *out);
 
-/* `name key=value key=value`: cuts the next word; a value may be quoted with ". False at the end. */
+/* `name key=value key="two words"`: cuts the next word; blanks inside "..." do not end it, and the quotes
+ * stay in the word. False at the end. */
 bool config_next_word(struct view *rest, struct view *word);
+/* The inside of "..." when the word is quoted as a whole; else the word. */
+struct view config_unquote(struct view word);
+/* A word of the form key=value: its two sides, the value without its quotes. False: it is none. */
+bool config_word_pair(struct view word, struct view *key, struct view *value) MUST_USE;
 
 #endif
