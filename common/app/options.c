@@ -208,6 +208,15 @@ static bool take_value(struct parse *parse, const struct option *option, char *v
     return true;
 }
 
+/* `updater --version` alone asks for the program's version, although `--version V` is its own option too. */
+static const struct option *find_option(const struct parse *parse, struct view name)
+{
+    const struct option *own = find_in(parse->program->options, parse->program->option_count, name);
+    const struct option *ours = find_in(standard, COUNT_OF(standard), name);
+    bool alone = parse->argc == 2;
+    return own == NULL || (alone && ours != NULL) ? ours : own;
+}
+
 static bool take_option(struct parse *parse, struct error *err)
 {
     char *word = parse->argv[parse->at];
@@ -218,9 +227,7 @@ static bool take_option(struct parse *parse, struct error *err)
     if (value != NULL)
         value++;
     const struct program *program = parse->program;
-    const struct option *option = find_in(program->options, program->option_count, name);
-    if (option == NULL)
-        option = find_in(standard, COUNT_OF(standard), name);
+    const struct option *option = find_option(parse, name);
     if (option == NULL)
         return unknown_option(program, name, err);
     if (option->kind == OPTION_LIST)
