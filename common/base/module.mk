@@ -1,0 +1,1 @@
+$(call unit,common/base/decimal,$(common_lib))

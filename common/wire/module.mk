@@ -1,0 +1,1 @@
+$(call unit,common/wire/record,$(common_lib))
