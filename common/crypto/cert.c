@@ -130,7 +130,7 @@ bool cert_make(const char *common_name, const struct clock *clock, struct buf *c
 static bool parse_first(struct view pem, mbedtls_x509_crt *crt, struct error *err)
 {
     SCOPE_BUF struct buf text = BUF_LIMIT(CERT_PEM_MAX_BYTES);
-    const char *end = memmem(pem.data, pem.size, CERT_END, strlen(CERT_END));
+    const char *end = pem.size > 0 ? memmem(pem.data, pem.size, CERT_END, strlen(CERT_END)) : NULL;
     if (end == NULL)
         return error_set(err, ERR_INPUT, "there is no certificate in PEM");
     size_t size = (size_t)(end - pem.data) + strlen(CERT_END);
