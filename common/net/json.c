@@ -173,7 +173,7 @@ bool json_get_bool(struct json_value value, bool *out)
 {
     if (!is_type(value, JSON_BOOL))
         return false;
-    *out = json_raw(value).data[0] == 't';
+    *out = value.json->text.data[token_of(value)->start] == 't';
     return true;
 }
 

@@ -43,7 +43,23 @@ static void write_escape(struct buf *out, char byte)
 static bool is_plain(char byte)
 {
     unsigned char code = (unsigned char)byte;
-    return code >= 0x20 && code < 0x7f && code != '"' && code != '\\';
+    return code >= 0x20 && code < 0x80 && code != '"' && code != '\\';
+}
+
+/* What stands at the beginning of text and is not plain; returns how many bytes it took. */
+static size_t write_special(struct buf *out, struct view text)
+{
+    if ((unsigned char)text.data[0] < 0x80) {
+        write_escape(out, text.data[0]);
+        return 1;
+    }
+    size_t size = sequence_size(text);
+    if (size == 0) {
+        buf_append_text(out, REPLACEMENT);
+        return 1;
+    }
+    buf_append(out, text.data, size);
+    return size;
 }
 
 static void write_quoted(struct buf *out, struct view text)
@@ -53,17 +69,10 @@ static void write_quoted(struct buf *out, struct view text)
         size_t size = 0;
         while (size < text.size && is_plain(text.data[size]))
             size++;
-        if (size > 0) {
+        if (size > 0)
             buf_append(out, text.data, size);
-        } else if ((unsigned char)text.data[0] < 0x7f) {
-            write_escape(out, text.data[0]);
-            size = 1;
-        } else if ((size = sequence_size(text)) > 0) {
-            buf_append(out, text.data, size);
-        } else {
-            buf_append_text(out, REPLACEMENT);
-            size = 1;
-        }
+        else
+            size = write_special(out, text);
         text = (struct view){text.data + size, text.size - size};
     }
     buf_append_byte(out, '"');
