@@ -1,5 +1,5 @@
 /* The appliance's ROOT as every program of it sees it: its paths, config.txt, credentials.env. One table of
- * keys (appliance.c) is the only place where a key, its type, default and explanation stand. */
+ * keys (appliance_keys.c) is the only place where a key, its type, default and explanation stand. */
 #ifndef COMMON_APP_APPLIANCE_H
 #define COMMON_APP_APPLIANCE_H
 
@@ -65,7 +65,9 @@ void appliance_close(struct appliance *appliance);
 bool appliance_path(const struct appliance *appliance, const char *name, struct path *out,
                     struct error *err) MUST_USE;
 
-/* credentials.env: refused when others may read it. */
+/* credentials.env, KEY=value lines as a shell reads them (quotes allowed; other keys are left alone). A
+ * secret that is not in it is "". Errors: ERR_DENIED when group or others have any permission, ERR_NOT_FOUND.
+ */
 bool appliance_secrets(const struct appliance *appliance, struct appliance_secrets *out,
                        struct error *err) MUST_USE;
 
