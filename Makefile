@@ -49,6 +49,7 @@ LDLIBS := $(shell pkg-config --libs $(packages)) -lmbedx509 -lmbedcrypto -lm -lp
 # $(call unit,PATH,SOURCES and libraries)         builds tests/unit/PATH_test.c with them
 # $(call fuzz,NAME,SOURCES and libraries)         builds tests/fuzz/NAME_fuzz.c with them
 # $(call bench,NAME,SOURCES and libraries)        builds tests/bench/NAME.c with them (a helper of `make bench`)
+# $(call test_tool,NAME,SOURCES and libraries)    builds tests/integration/NAME.c with them (a peer of the tests)
 # $(call embed,NAME,FOLDER,FILES)                 makes $(B)/gen/NAME.c: the table NAME of struct asset
 objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter %.c,$(1)))) $(filter %.a,$(1))
 programs :=
@@ -56,6 +57,7 @@ dist_programs :=
 units :=
 fuzzers :=
 bench_programs :=
+test_tools :=
 
 define program
 $(eval programs += $(1))
@@ -76,6 +78,10 @@ endef
 define bench
 $(eval bench_programs += $(1))
 $(eval $(B)/bench/$(1): $(call objects,tests/bench/$(1).c $(2)))
+endef
+define test_tool
+$(eval test_tools += $(1))
+$(eval $(B)/test-tools/$(1): $(call objects,tests/integration/$(1).c $(2)))
 endef
 define embed
 $(eval $(B)/gen/$(1).c: packaging/embed $(addprefix $(2)/,$(3)); @mkdir -p $$(@D); packaging/embed $(1) $(2) $(3) >$$@)
@@ -106,7 +112,7 @@ $(B)/lib/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(B)/bin/% $(B)/bench/%:
+$(B)/bin/% $(B)/bench/% $(B)/test-tools/%:
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
 
@@ -185,7 +191,7 @@ unit: $(addprefix $(B)/unit/,$(units)) ## builds and runs the unit tests (V=asan
 
 fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: with libFuzzer)
 
-test-tools: $(addprefix $(B)/bench/,$(bench_programs))
+test-tools: $(addprefix $(B)/bench/,$(bench_programs)) $(addprefix $(B)/test-tools/,$(test_tools))
 
 test: ## units, integration, browser and fault tests (what they need: packaging/quickstart test)
 	@tests/harness/run_all build units build-asan integration browser fault

@@ -97,12 +97,14 @@ struct http_server_config {
     const char *const *headers; /* "Name: value" added to every answer, NULL-terminated; may be NULL */
     /* Called before any handler; may answer (then the handler is not called). NULL: none. */
     void (*before)(struct http_request *request);
-    const struct log *log;        /* borrowed */
-    const struct clock *clock;    /* borrowed */
-    int first_header_deadline_ms; /* 0: the default above; tests make them short */
+    const struct log *log;     /* borrowed */
+    const struct clock *clock; /* borrowed */
+    /* 0: the default above; tests make them small */
+    int first_header_deadline_ms;
     int idle_ms;
     int progress_window_ms;
-    unsigned max_connections_an_address; /* 0: the default above */
+    int sse_heartbeat_ms;
+    unsigned max_connections_an_address;
 };
 
 struct http_server *http_server_start(const struct http_server_config *config, struct error *err) MUST_USE;

@@ -1,0 +1,80 @@
+/* What the files of the HTTP server share; no other file includes it. http_server.c starts and stops,
+ * http_request.c takes requests in, http_answer.c gives answers out, http_events.c is the event streams,
+ * http_listen.c the listening socket. */
+#ifndef COMMON_NET_HTTP_INTERNAL_H
+#define COMMON_NET_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/net/http_connections.h"
+#include "common/net/http_server.h"
+#include "common/net/http_target.h"
+
+struct http_server {
+    struct http_server_config config; /* defaults filled in */
+    struct MHD_Daemon *daemon;
+    struct http_connections *connections;
+    uint16_t port;
+    atomic_bool stopping; /* streams break off */
+
+    pthread_t keeper; /* sweeps the connections, sends heartbeats */
+    bool keeper_runs;
+    int keeper_wake_fd; /* eventfd: stop */
+
+    pthread_mutex_t hubs_lock;
+    struct http_events *hubs; /* freed with the server */
+};
+
+struct http_request {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct http_connection *row;
+    struct http_target target;
+    struct error target_error; /* why there is no target */
+    const char *method;        /* as sent; MHD's */
+    const struct http_route *route;
+
+    bool begun;             /* the headers were looked at */
+    bool refused;           /* what comes of the body is thrown away */
+    size_t body_bytes;      /* taken so far */
+    size_t max_taken_bytes; /* beyond: refused, or closed when that has already happened */
+    struct buf body;
+
+    struct buf headers; /* "name\0value\0"... for the answer */
+    bool answered;
+    unsigned status;
+    struct MHD_Response *response; /* waits to be queued; NULL afterwards */
+
+    void *data;
+    void (*release_data)(void *data);
+};
+
+/* http_request.c: the callbacks of libmicrohttpd */
+void *http_request_open(void *server, const char *target, struct MHD_Connection *connection);
+enum MHD_Result http_request_step(void *server, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *piece,
+                                  size_t *piece_bytes, void **request);
+void http_request_close(void *server, struct MHD_Connection *connection, void **request,
+                        enum MHD_RequestTerminationCode how);
+
+/* http_answer.c */
+/* Takes the response over; NULL: no memory, which answers 500 without a body. */
+void http_answer_take(struct http_request *request, unsigned status, const char *content_type,
+                      struct MHD_Response *response);
+/* Gives the answer to libmicrohttpd. */
+enum MHD_Result http_answer_queue(struct http_request *request);
+
+/* http_events.c */
+void http_events_tick(struct http_events *hub, int64_t now_us);
+void http_events_end(struct http_events *hub);
+struct http_events *http_events_destroy(struct http_events *hub); /* returns the next one */
+struct http_events *http_events_next(struct http_events *hub);
+
+/* http_listen.c */
+/* A listening socket on a numeric address; "::" takes IPv4 too. Returns -1 with err. */
+int http_listen(const char *bind, uint16_t port, struct error *err) MUST_USE;
+bool http_listen_port(int fd, uint16_t *out, struct error *err) MUST_USE;
+
+#endif

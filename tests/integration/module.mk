@@ -1,0 +1,1 @@
+$(call test_tool,http_test_server,$(common_lib))
