@@ -28,7 +28,7 @@ bool loop_run(struct loop *loop, struct error *err) MUST_USE;
 /* From any thread or callback: loop_run returns after the callback under way. */
 void loop_stop(struct loop *loop);
 
-/* events: EPOLLIN, EPOLLOUT ... ; the descriptor stays the caller's. */
+/* events: EPOLLIN, EPOLLOUT ... ; the descriptor stays the caller's, who removes the watch before closing it. */
 struct loop_watch *loop_fd(struct loop *loop, int fd, uint32_t events,
                            void (*ready)(void *context, uint32_t events), void *context,
                            struct error *err) MUST_USE;
@@ -41,7 +41,7 @@ struct loop_watch *loop_timer(struct loop *loop, int64_t first_ms, int64_t perio
 /* first_ms below 0 stops the timer. */
 void loop_timer_set(struct loop_watch *timer, int64_t first_ms, int64_t period_ms);
 
-/* SIGCHLD, SIGTERM ... */
+/* SIGCHLD, SIGTERM ... ; one watch a signal. It stays blocked when the watch is gone. */
 struct loop_watch *loop_signal(struct loop *loop, int signal_number,
                                void (*caught)(void *context, int signal_number), void *context,
                                struct error *err) MUST_USE;
