@@ -1,10 +1,5 @@
 #include "keys/keyring.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-
 #include "common/base/text.h"
 #include "common/os/file.h"
 
@@ -140,27 +135,6 @@ int keyring_verify(const struct keyring *ring, struct view message, struct view 
 
 /* ---- changing ---- */
 
-/* Holds the folder's own lock, so that two changes at once do not lose one of them, and no lock file stays
- * behind. Returns the descriptor that holds it, or -1. */
-static int lock_folder_of(const char *path, struct error *err)
-{
-    const char *slash = strrchr(path, '/');
-    struct path folder;
-    int size = slash == NULL ? 0 : (int)(slash - path) + 1;
-    if (!path_printf(&folder, err, "%.*s", size == 0 ? 1 : size, size == 0 ? "." : path))
-        return -1;
-    SCOPE_FD int fd = file_open(folder.text, O_RDONLY | O_DIRECTORY, err);
-    if (fd < 0)
-        return -1;
-    while (flock(fd, LOCK_EX) != 0) {
-        if (errno != EINTR) {
-            error_set_errno(err, "cannot lock %s", folder.text);
-            return -1;
-        }
-    }
-    return fd_take(&fd);
-}
-
 /* The file's content and its keys; neither when there is no file yet. */
 static bool read_if_there(const char *path, struct buf *text, struct keyring *ring, struct error *err)
 {
@@ -193,7 +167,7 @@ bool keyring_add(const char *path, struct view pem, struct error *err)
     bool done = false;
     struct keyring ring = {.count = 0};
     SCOPE_BUF struct buf text = BUF_LIMIT(KEYRING_MAX_BYTES);
-    SCOPE_FD int lock = lock_folder_of(path, err);
+    SCOPE_FD int lock = folder_lock_of(path, err);
     if (added.count != 1)
         error_set(err, ERR_INPUT, "%zu keys: one is added at a time", added.count);
     else if (lock >= 0 && read_if_there(path, &text, &ring, err))
@@ -252,7 +226,7 @@ static bool remove_from(const char *path, const struct keyring *ring, struct vie
 
 bool keyring_remove(const char *path, const char *fingerprint, struct error *err)
 {
-    SCOPE_FD int lock = lock_folder_of(path, err);
+    SCOPE_FD int lock = folder_lock_of(path, err);
     if (lock < 0)
         return false;
     SCOPE_BUF struct buf text = BUF_LIMIT(KEYRING_MAX_BYTES);

@@ -11,6 +11,7 @@
 enum {
     ERROR_BODY_MAX_BYTES = 64 * 1024, /* of an answer that is no 2xx */
     HOST_MAX_BYTES = 254,
+    BIND_MAX_BYTES = sizeof("host!") + HOST_MAX_BYTES,
     URL_MAX_BYTES = 16 * 1024,
     PEER_PEM_MAX_BYTES = 64 * 1024,
     RECEIVE_BUFFER_BYTES = 256 * 1024,
@@ -23,8 +24,9 @@ struct http_client {
     uint16_t port;
     bool tls;
     int connect_ms, floor_s;
-    char pin[PIN_BYTES]; /* as curl wants it; "": none */
-    CURL *curl;          /* NULL: no connection is kept; made by the next exchange */
+    char interface[BIND_MAX_BYTES]; /* as curl wants it; "": any */
+    char pin[PIN_BYTES];            /* as curl wants it; "": none */
+    CURL *curl;                     /* NULL: no connection is kept; made by the next exchange */
     char message[CURL_ERROR_SIZE];
     struct buf headers;  /* of the last answer: "Name: value" and NUL, again and again */
     struct buf peer_pem; /* of the last new connection */
@@ -69,12 +71,18 @@ struct http_client *http_client_new(const struct http_client_config *config, str
         error_set(err, ERR_USAGE, "`%.80s` is no host name and no address", config->host);
         return NULL;
     }
+    if (config->bind != NULL && !host_ok(config->bind)) {
+        error_set(err, ERR_USAGE, "`%.80s` is no address", config->bind);
+        return NULL;
+    }
     struct http_client *client = calloc(1, sizeof(*client));
     if (client == NULL) {
         error_set(err, ERR_MEMORY, "no memory left for an HTTP client");
         return NULL;
     }
     snprintf(client->host, sizeof(client->host), "%s", config->host);
+    if (config->bind != NULL)
+        snprintf(client->interface, sizeof(client->interface), "host!%s", config->bind);
     client->port = config->port;
     client->tls = config->tls;
     client->connect_ms = config->connect_ms > 0 ? config->connect_ms : HTTP_CLIENT_CONNECT_MS;
@@ -293,6 +301,8 @@ static void set_connection(struct http_client *client)
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_CLIENT_FLOOR_BYTES_S);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->floor_s);
+    if (client->interface[0] != '\0')
+        curl_easy_setopt(curl, CURLOPT_INTERFACE, client->interface);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     if (!client->tls)

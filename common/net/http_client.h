@@ -23,8 +23,9 @@ struct http_client_config {
     const char *host; /* name or address; an IPv6 address without brackets; copied */
     uint16_t port;
     bool tls;
-    int connect_ms; /* 0: the default */
-    int floor_s;    /* 0: the default */
+    int connect_ms;   /* 0: the default */
+    int floor_s;      /* 0: the default */
+    const char *bind; /* address to connect from; copied; NULL: the system chooses */
 };
 struct http_client *http_client_new(const struct http_client_config *config, struct error *err) MUST_USE;
 void http_client_free(struct http_client *client); /* NULL is fine */

@@ -300,6 +300,25 @@ int file_lock(const char *path, struct error *err)
     return fd_take(&fd);
 }
 
+int folder_lock_of(const char *path, struct error *err)
+{
+    struct path folder;
+    if (!path_folder(&folder, path, err))
+        return -1;
+    SCOPE_FD int fd = file_open(folder.text, O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0)
+        return -1;
+    int done;
+    do {
+        done = flock(fd, LOCK_EX);
+    } while (done < 0 && errno == EINTR);
+    if (done < 0) {
+        error_set_errno(err, "lock %s", folder.text);
+        return -1;
+    }
+    return fd_take(&fd);
+}
+
 bool disk_free_bytes(const char *path, uint64_t *out, struct error *err)
 {
     struct statvfs about;

@@ -57,6 +57,9 @@ int64_t file_size_bytes(const char *path);
 /* An advisory lock (flock) on a file that is made when missing and never removed. Returns the descriptor
  * that holds it until it is closed; -1 and ERR_BUSY when somebody else has it. */
 int file_lock(const char *path, struct error *err) MUST_USE;
+/* The same on the folder that the file lies in, for a short change of that file: it waits for its turn and
+ * leaves no lock file behind. */
+int folder_lock_of(const char *path, struct error *err) MUST_USE;
 
 /* What an ordinary process may still write to the file system of path, in bytes. */
 bool disk_free_bytes(const char *path, uint64_t *out, struct error *err) MUST_USE;
