@@ -19,14 +19,16 @@ bool notify_send(const char *message);
 int64_t notify_beat_period_ms(void);
 
 /* The receiving side: a datagram socket at path (replaced when stale), non-blocking, readable by the loop.
- * mode: of the socket file; services may run as another user. */
+ * path: absolute and at most 107 bytes (sockaddr_un).   mode: of the socket file; services may run as another
+ * user. */
 int notify_listen(const char *path, mode_t mode, struct error *err) MUST_USE;
 
 struct notify_message {
     pid_t sender; /* as the kernel says (SCM_CREDENTIALS), not as the message says */
     char text[NOTIFY_MESSAGE_BYTES];
 };
-/* Takes one message. False when there is none (yet). */
+/* Takes one message. False when there is none (yet). One that is too long for struct notify_message is
+ * dropped. */
 bool notify_receive(int fd, struct notify_message *out);
 
 /* True when the message has this line, e.g. "READY=1". */
