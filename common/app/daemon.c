@@ -1,0 +1,131 @@
+#include "common/app/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/os/notify.h"
+
+enum {
+    OPTIONS_MAX = 32, /* of one daemon, the common ones included */
+    EXIT_DONE = 0,
+    GO_ON = -1,
+};
+
+static const char exit_codes[] =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 4 permission denied.";
+
+/* The common options in front of the program's own. */
+static int parse_command_line(struct daemon *daemon, const struct daemon_spec *spec, int argc, char **argv,
+                              const char **root)
+{
+    struct option options[OPTIONS_MAX] = {
+        {.name = "root",
+         .kind = OPTION_TEXT,
+         .target = root,
+         .value_name = "DIR",
+         .help = "the appliance's folder, made by updater --root DIR init",
+         .required = true},
+        {.name = "check-config",
+         .kind = OPTION_FLAG,
+         .target = &daemon->check_config,
+         .help = "read the config strictly, print ok and exit"},
+    };
+    size_t count = 2;
+    for (size_t i = 0; i < spec->extra_count && count < OPTIONS_MAX; i++)
+        options[count++] = spec->extra[i];
+    const struct program program = {
+        .name = spec->name,
+        .summary = spec->summary,
+        .usage = spec->usage,
+        .options = options,
+        .option_count = count,
+        .epilog = exit_codes,
+    };
+    return options_parse(&program, argc, argv, spec->words);
+}
+
+static void stop_on_signal(void *context, int signal_number)
+{
+    struct daemon *daemon = context;
+    log_info(&daemon->log, "stopping on %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+    loop_stop(daemon->loop);
+}
+
+static bool start_loop(struct daemon *daemon, struct error *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    daemon->loop = loop_new(err);
+    return daemon->loop != NULL && loop_signal(daemon->loop, SIGTERM, stop_on_signal, daemon, err) != NULL &&
+           loop_signal(daemon->loop, SIGINT, stop_on_signal, daemon, err) != NULL;
+}
+
+static bool open_all(struct daemon *daemon, const struct daemon_spec *spec, const char *root,
+                     struct error *err)
+{
+    if (!appliance_open(&daemon->appliance, root, daemon->check_config, &daemon->log, err))
+        return false;
+    daemon->log.level = (enum log_level)daemon->appliance.config.log_level;
+    daemon->log.format = (enum log_format)daemon->appliance.config.log_format;
+    if (daemon->check_config)
+        return spec->check == NULL || spec->check(daemon, err);
+    return start_loop(daemon, err);
+}
+
+int daemon_open(struct daemon *daemon, const struct daemon_spec *spec, int argc, char **argv)
+{
+    *daemon = (struct daemon){.name = spec->name, .clock = clock_system()};
+    log_init(&daemon->log, spec->name, daemon->clock);
+    const char *root = NULL;
+    int code = parse_command_line(daemon, spec, argc, argv, &root);
+    if (code != GO_ON)
+        return code;
+    struct error err = {0};
+    if (!open_all(daemon, spec, root, &err)) {
+        code = daemon_fail(daemon, &err);
+    } else if (daemon->check_config) {
+        printf("ok\n");
+        code = EXIT_DONE;
+    }
+    if (code != GO_ON)
+        daemon_close(daemon);
+    return code;
+}
+
+static void beat(void *context, uint64_t times)
+{
+    (void)context;
+    (void)times;
+    notify_send("WATCHDOG=1");
+}
+
+bool daemon_run(struct daemon *daemon, const char *status, struct error *err)
+{
+    struct loop_watch *beats = NULL;
+    int64_t period_ms = notify_beat_period_ms();
+    if (period_ms > 0) {
+        beats = loop_timer(daemon->loop, 0, period_ms, beat, NULL, err);
+        if (beats == NULL)
+            return false;
+    }
+    char message[NOTIFY_MESSAGE_BYTES];
+    snprintf(message, sizeof(message), "READY=1\nSTATUS=%s", status);
+    notify_send(message);
+    bool ok = loop_run(daemon->loop, err);
+    notify_send("STOPPING=1");
+    loop_remove(beats);
+    return ok;
+}
+
+void daemon_close(struct daemon *daemon)
+{
+    loop_free(daemon->loop);
+    daemon->loop = NULL;
+    appliance_close(&daemon->appliance);
+}
+
+int daemon_fail(const struct daemon *daemon, const struct error *err)
+{
+    log_error(&daemon->log, "%s", err->text);
+    return error_exit_code(err);
+}
