@@ -10,13 +10,14 @@
 #include "common/base/error.h"
 
 struct process_spec {
-    const char *const *argv;            /* NULL-terminated; argv[0] is a path */
-    const char *const *environment;     /* extra "KEY=value" on top of ours, NULL-terminated; may be NULL */
-    const char *folder;                 /* working folder; NULL: ours */
-    const char *user;                   /* drop to this user (its groups too) when we are root; NULL: stay */
+    const char *const *argv; /* NULL-terminated; argv[0] is a path */
+    const char *const
+        *environment;   /* "KEY=value" on top of ours; "KEY" removes it; NULL-terminated or NULL */
+    const char *folder; /* working folder; NULL: ours */
+    const char *user;   /* drop to this user (its groups too) when we are root; NULL: stay */
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null for stdin, ours for the others; borrowed */
-    int keep_fd;                        /* one descriptor that the child keeps at its number; -1: none */
-    bool new_group;                     /* its own process group, so that it can be signalled whole */
+    int keep_fd;             /* one descriptor above 2 that the child keeps at its number; -1: none */
+    bool new_group;          /* its own process group, so that it can be signalled whole */
     int parent_death_signal; /* 0: none; set after privileges are dropped, then the parent is checked */
 };
 
