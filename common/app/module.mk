@@ -1,0 +1,1 @@
+$(call fuzz,config,$(common_lib))
