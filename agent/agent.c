@@ -1,0 +1,94 @@
+#include "agent/agent.h"
+
+#include "agent/routes.h"
+#include "agent/session_log.h"
+
+static bool load_keys(struct agent *agent, struct error *err)
+{
+    struct path path;
+    return appliance_path(agent->appliance, agent->appliance->config.auth_public_key_file, &path, err) &&
+           keyring_load(path.text, &agent->keys, err);
+}
+
+static bool open_last_sync(struct agent *agent, struct error *err)
+{
+    struct path folder, path;
+    if (!appliance_path(agent->appliance, "agent", &folder, err) ||
+        !folder_make_all(folder.text, 0750, err) || !path_join(&path, folder.text, "last_sync.txt", err))
+        return false;
+    last_sync_init(&agent->last_sync, &path);
+    return true;
+}
+
+static bool open_parts(struct agent *agent, struct error *err)
+{
+    if (!appliance_path(agent->appliance, agent->appliance->config.telemetry_dir, &agent->telemetry_folder,
+                        err) ||
+        !load_keys(agent, err) || !open_last_sync(agent, err) ||
+        !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
+        !rate_init(&agent->rate, agent->clock, err))
+        return false;
+    authenticator_init(&agent->authenticator, &agent->keys, agent->identity.agent_id,
+                       agent->appliance->config.auth_timestamp, agent->clock);
+    agent->sessions = sessions_new(agent->clock, session_log_write, (void *)(uintptr_t)agent->log, err);
+    return agent->sessions != NULL;
+}
+
+bool agent_open(struct agent *agent, const struct appliance *appliance, const struct log *log,
+                const struct clock *clock, struct error *err)
+{
+    *agent = (struct agent){.appliance = appliance, .log = log, .clock = clock};
+    agent->started_us = clock_monotonic_us(clock);
+    if (!open_parts(agent, err)) {
+        agent_close(agent);
+        return false;
+    }
+    if (agent->identity.made)
+        log_info(log, "made a new certificate");
+    log_info(log, "agent_id %s, %zu trusted keys", agent->identity.agent_id, agent->keys.count);
+    return true;
+}
+
+bool agent_serve(struct agent *agent, struct error *err)
+{
+    const struct appliance_config *config = &agent->appliance->config;
+    const struct http_server_config server = {
+        .bind = config->agent_bind,
+        .port = (uint16_t)config->agent_port,
+        .cert_pem = agent->identity.cert_pem.data,
+        .key_pem = agent->identity.key_pem.data,
+        .routes = agent_routes,
+        .route_count = agent_route_count,
+        .context = agent,
+        .before = agent_before,
+        .log = agent->log,
+        .clock = agent->clock,
+    };
+    agent->server = http_server_start(&server, err);
+    return agent->server != NULL;
+}
+
+void agent_tick(struct agent *agent)
+{
+    struct error err;
+    sessions_sweep(agent->sessions);
+    if (!last_sync_flush(&agent->last_sync, &err))
+        log_warn(agent->log, "%s", err.text);
+}
+
+void agent_close(struct agent *agent)
+{
+    http_server_stop(agent->server);
+    if (agent->sessions != NULL) {
+        agent_tick(agent);
+        sessions_free(agent->sessions);
+        authenticator_clear(&agent->authenticator);
+    }
+    if (agent->rate.addresses != NULL)
+        rate_clear(&agent->rate);
+    if (agent->last_sync.path.text[0] != '\0')
+        last_sync_clear(&agent->last_sync);
+    identity_clear(&agent->identity);
+    keyring_clear(&agent->keys);
+    *agent = (struct agent){0};
+}

@@ -1,0 +1,11 @@
+# Answers the server: the protocol of a session, and exports
+$(call library,agent_lib,$(filter-out agent/main.c,$(wildcard agent/*.c)))
+$(call appliance_program,agent,agent/main.c $(agent_lib) $(B)/lib/telemetry_store_lib.a $(B)/lib/keys_lib.a $(common_lib))
+$(call unit,agent/challenge,agent/challenge.c $(common_lib))
+$(call unit,agent/replay,agent/replay.c)
+$(call unit,agent/rate,agent/rate.c $(common_lib))
+$(call unit,agent/sessions,agent/sessions.c $(common_lib))
+$(call unit,agent/authenticator,agent/authenticator.c agent/challenge.c agent/replay.c $(B)/lib/keys_lib.a $(common_lib))
+$(call unit,agent/exporter,agent/exporter.c $(B)/lib/telemetry_store_lib.a $(common_lib))
+$(call unit,agent/identity,agent/identity.c $(common_lib))
+$(call unit,agent/last_sync,agent/last_sync.c $(common_lib))
