@@ -1,0 +1,61 @@
+/* The inside of a store reader, shared by telemetry_store.c, store_range.c and store_latest.c alone. */
+#ifndef COLLECTOR_STORE_READER_H
+#define COLLECTOR_STORE_READER_H
+
+#include <sys/types.h>
+
+#include "collector/telemetry_store.h"
+
+enum query {
+    QUERY_STATE,
+    QUERY_RANGE_ALL,
+    QUERY_RANGE_AFTER,
+    QUERY_RANGE_SINCE,
+    QUERY_RANGE_SINCE_FIRST,
+    QUERY_RANGE_LIMITED,
+    QUERY_TIME_OF,
+    QUERY_READ,
+    QUERY_READ_SINCE,
+    QUERY_NEWEST,
+    QUERY_COUNT,
+};
+
+/* Where emit() writes. */
+struct sink {
+    struct store_row *rows;
+    size_t count, max_rows;
+    int64_t last_seq;
+    bool stopped; /* it had enough: the statement's error is none */
+};
+
+struct store_reader {
+    sqlite3 *db;
+    sqlite3_stmt *queries[QUERY_COUNT];
+    struct sink sink;
+    char store_id[STORE_ID_BYTES];
+    char folder[PATH_LIMIT_BYTES];
+    char path[PATH_LIMIT_BYTES];
+    dev_t device;
+    ino_t inode;
+    /* store_latest: sorted by channel_id; all readings up to latest_seq are in it. */
+    struct store_row *latest;
+    size_t latest_count, latest_capacity;
+    int64_t latest_seq;
+};
+
+/* One read transaction over several queries. */
+bool store_snapshot_begin(struct store_reader *reader, struct error *err) MUST_USE;
+void store_snapshot_end(struct store_reader *reader);
+
+/* The first row's columns as numbers; a column that is NULL, and every one when there is no row, is
+ * `fallback`. */
+bool store_query_numbers(sqlite3_stmt *stmt, int64_t fallback, int64_t *out, int columns,
+                         struct error *err) MUST_USE;
+/* The time of the reading with this seq; INT64_MIN when it is gone. */
+bool store_time_of(struct store_reader *reader, int64_t seq, int64_t *time_us, struct error *err) MUST_USE;
+
+/* The row of a query for seq, time_us, channel_id, value. */
+struct store_row store_row_of(sqlite3_stmt *stmt);
+double store_double_column(sqlite3_stmt *stmt, int column); /* NaN: NULL */
+
+#endif
