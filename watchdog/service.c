@@ -1,0 +1,216 @@
+#include "watchdog/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "common/base/text.h"
+#include "common/os/process.h"
+#include "watchdog/process_tree.h"
+
+enum {
+    GUARD_ARGUMENTS = 4, /* watchdog guard FD USER */
+    NUMBER_BYTES = 16,
+    SETTING_BYTES = PATH_LIMIT_BYTES + 32,
+};
+
+static const char *const built_in[] = {"collector", "agent", "portal"};
+
+/* ---- the list ------------------------------------------------------------------------------------------ */
+
+/* Takes the quotes off a word and ends it with a NUL, in place. */
+static const char *end_word(char *text, struct view word)
+{
+    char *begin = text + (word.data - text);
+    if (word.size >= 2 && begin[0] == '"' && begin[word.size - 1] == '"') {
+        begin++;
+        word.size -= 2;
+    }
+    begin[word.size] = '\0';
+    return begin;
+}
+
+/* `name word word ...`: config.c has checked that a name and a command are there. */
+static bool parse_command(struct service *service, const char *line, struct error *err)
+{
+    struct view word;
+    size_t count = 0;
+    if (!text_copy(service->text, sizeof(service->text), view_of(line)))
+        return error_set(err, ERR_LIMIT, "SERVICE %s: the line is too long", line);
+    struct view rest = view_of(service->text);
+    if (!config_next_word(&rest, &word) || !text_copy(service->name, sizeof(service->name), word))
+        return error_set(err, ERR_USAGE, "SERVICE %s: expected a name of at most %d characters", line,
+                         SERVICE_NAME_BYTES - 1);
+    while (config_next_word(&rest, &word)) {
+        if (count == SERVICE_WORDS_MAX)
+            return error_set(err, ERR_USAGE, "SERVICE %s: expected at most %d words", service->name,
+                             SERVICE_WORDS_MAX);
+        /* rest begins at the blank behind the word, which the NUL takes */
+        if (rest.size > 0) {
+            rest.data++;
+            rest.size--;
+        }
+        service->words[count++] = end_word(service->text, word);
+    }
+    if (count == 0)
+        return error_set(err, ERR_USAGE, "SERVICE %s: expected a command behind the name", service->name);
+    return true;
+}
+
+static bool add_service(struct service_list *list, const char *line, struct error *err)
+{
+    struct service *service = &list->items[list->count];
+    if (line != NULL && !parse_command(service, line, err))
+        return false;
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i].name, service->name) == 0)
+            return error_set(err, ERR_USAGE, "SERVICE %s: this name is taken", service->name);
+    }
+    list->count++;
+    return true;
+}
+
+bool service_list_make(struct service_list *list, const struct appliance_config *config,
+                       const struct clock *clock, struct error *err)
+{
+    const struct config_lines *lines = &config->services;
+    size_t count = COUNT_OF(built_in) + lines->count;
+    if (count > SERVICES_MAX)
+        return error_set(err, ERR_LIMIT, "more than %d services", SERVICES_MAX);
+    struct service_list made = {calloc(count, sizeof(*made.items)), 0};
+    if (made.items == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for the services");
+    for (size_t i = 0; i < count; i++) {
+        struct service *service = &made.items[i];
+        service->built_in = i < COUNT_OF(built_in);
+        service->guard_fd = -1;
+        supervisor_init(&service->machine, clock);
+        const char *line = service->built_in ? NULL : lines->lines[i - COUNT_OF(built_in)];
+        if (service->built_in)
+            snprintf(service->name, sizeof(service->name), "%s", built_in[i]);
+        if (!add_service(&made, line, err)) {
+            service_list_clear(&made);
+            return false;
+        }
+    }
+    *list = made;
+    return true;
+}
+
+void service_list_clear(struct service_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        scope_fd(&list->items[i].guard_fd);
+        service_log_close(&list->items[i].log);
+    }
+    free(list->items);
+    *list = (struct service_list){.items = NULL};
+}
+
+/* ---- processes ----------------------------------------------------------------------------------------- */
+
+static bool start_built_in(struct service *service, const struct service_setup *setup,
+                           struct process_spec *spec, struct error *err)
+{
+    struct path program;
+    if (!path_join(&program, setup->program_folder, service->name, err))
+        return false;
+    const char *const argv[] = {program.text, "--root", setup->root, NULL};
+    spec->argv = argv;
+    spec->user = setup->user[0] != '\0' ? setup->user : NULL;
+    spec->parent_death_signal = SIGKILL;
+    return process_start(spec, &service->pid, err);
+}
+
+/* The guard stays who we are, so that it can end whatever the command becomes, and the command cannot end it.
+ */
+static bool start_guarded(struct service *service, const struct service_setup *setup,
+                          struct process_spec *spec, struct error *err)
+{
+    int ends[2];
+    char fd_text[NUMBER_BYTES];
+    const char *argv[GUARD_ARGUMENTS + COUNT_OF(service->words)] = {
+        setup->watchdog, "guard", fd_text, setup->user[0] != '\0' ? setup->user : "-"};
+    memcpy(argv + GUARD_ARGUMENTS, service->words, sizeof(service->words));
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_set_errno(err, "make the guard's pipe");
+    SCOPE_FD int reading = ends[0];
+    SCOPE_FD int writing = ends[1];
+    snprintf(fd_text, sizeof(fd_text), "%d", reading);
+    spec->argv = argv;
+    spec->keep_fd = reading;
+    spec->parent_death_signal = 0;
+    if (!process_start(spec, &service->pid, err))
+        return false;
+    service->guard_fd = fd_take(&writing);
+    return true;
+}
+
+bool service_start_process(struct service *service, const struct service_setup *setup, struct error *err)
+{
+    char notify[SETTING_BYTES];
+    char beat[SETTING_BYTES];
+    snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s", setup->notify_socket);
+    snprintf(beat, sizeof(beat), "WATCHDOG_USEC=%lld", (long long)SERVICE_BEAT_TIMEOUT_S * US_PER_S);
+    const char *const environment[] = {notify, beat, NULL};
+    struct process_spec spec = PROCESS_SPEC;
+    spec.environment = environment;
+    spec.folder = setup->root;
+    spec.stdout_fd = service->log.write_fd;
+    spec.stderr_fd = service->log.write_fd;
+    spec.new_group = true;
+    bool ok = service->built_in ? start_built_in(service, setup, &spec, err)
+                                : start_guarded(service, setup, &spec, err);
+    service->used_at_us = clock_monotonic_us(service->log.file.clock);
+    service->used_cpu_s = 0;
+    service->cpu_percent = 0;
+    service->status[0] = '\0';
+    return ok;
+}
+
+void service_ask_process(const struct service *service)
+{
+    if (service->pid <= 0)
+        return;
+    kill(service->pid, SIGTERM);
+    kill(service->pid, SIGCONT);
+}
+
+void service_kill_process(const struct service *service)
+{
+    if (service->pid <= 0)
+        return;
+    kill(service->pid, SIGKILL);
+    kill(-service->pid, SIGKILL);
+}
+
+void service_forget_process(struct service *service)
+{
+    service->pid = 0;
+    scope_fd(&service->guard_fd);
+    service->guard_fd = -1;
+    service->cpu_percent = 0;
+    service->rss_bytes = 0;
+}
+
+void service_sample_usage(struct service *service, const struct clock *clock)
+{
+    double cpu_s = 0;
+    uint64_t rss_bytes = 0;
+    if (service->pid <= 0)
+        return;
+    if (!service->built_in)
+        process_tree_usage(service->pid, &cpu_s, &rss_bytes);
+    else if (!process_usage(service->pid, &cpu_s, &rss_bytes))
+        return;
+    int64_t now_us = clock_monotonic_us(clock);
+    int64_t passed_us = now_us - service->used_at_us;
+    /* a tree may use less than before: its ended members no longer count */
+    double used_s = cpu_s > service->used_cpu_s ? cpu_s - service->used_cpu_s : 0;
+    if (passed_us > 0)
+        service->cpu_percent = round(used_s * US_PER_S / (double)passed_us * 1000) / 10;
+    service->used_at_us = now_us;
+    service->used_cpu_s = cpu_s;
+    service->rss_bytes = rss_bytes;
+}
