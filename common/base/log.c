@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/rfc3339.h"
+#include "common/base/text.h"
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -14,54 +15,57 @@ void log_init(struct log *log, const char *program, const struct clock *clock)
     *log = (struct log){STDERR_FILENO, LOG_INFO, LOG_TEXT, program, clock};
 }
 
-/* The text as the inside of a JSON string; every byte from outside passes here. Returns the size. */
-static size_t escape_json(char *out, size_t out_bytes, const char *text)
-{
-    size_t used = 0;
-    for (; *text != '\0' && used + 7 < out_bytes; text++) {
-        if (*text == '"' || *text == '\\')
-            out[used++] = '\\';
-        out[used++] = *text;
-    }
-    out[used] = '\0';
-    return used;
-}
+enum {
+    MESSAGE_BYTES = LOG_LINE_BYTES / 2, /* so that it fits even with every byte escaped */
+    FRAME_BYTES = 256,                  /* what stands around the message */
+};
 
-static void one_line(char *text)
+/* The text as the inside of a JSON string; it is printable already. */
+static void escape_json(char out[2 * MESSAGE_BYTES], const char *text)
 {
     for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+        if (*text == '"' || *text == '\\')
+            *out++ = '\\';
+        *out++ = *text;
     }
+    *out = '\0';
+}
+
+static int format_json(char *line, size_t line_bytes, const struct log *log, enum log_level level,
+                       const char *message)
+{
+    char time[RFC3339_US_BYTES];
+    char escaped[2 * MESSAGE_BYTES];
+    rfc3339_format_us(time, clock_utc_us(log->clock));
+    escape_json(escaped, message);
+    return snprintf(line, line_bytes,
+                    "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%.*s\",\"message\":\"%s\"}\n", time,
+                    level_names[level], FRAME_BYTES / 2, log->program, escaped);
+}
+
+static int format_text(char *line, size_t line_bytes, const struct log *log, enum log_level level,
+                       const char *message)
+{
+    char time[RFC3339_S_BYTES];
+    rfc3339_format_s(time, clock_utc_us(log->clock));
+    return snprintf(line, line_bytes, "%s %-5s %.*s: %s\n", time, level_names[level], FRAME_BYTES / 2,
+                    log->program, message);
 }
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
 {
     if (log->fd < 0 || level < log->level)
         return;
-    char message[LOG_LINE_BYTES / 2];
+    char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    one_line(message);
+    text_make_printable(message); /* bytes from outside forge no second line and break no JSON */
 
-    char line[LOG_LINE_BYTES + 128];
-    int size;
-    if (log->format == LOG_JSON) {
-        char time[RFC3339_US_BYTES];
-        char escaped[LOG_LINE_BYTES];
-        rfc3339_format_us(time, clock_utc_us(log->clock));
-        escape_json(escaped, sizeof(escaped), message);
-        size = snprintf(line, sizeof(line),
-                        "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"message\":\"%s\"}\n", time,
-                        level_names[level], log->program, escaped);
-    } else {
-        char time[RFC3339_S_BYTES];
-        rfc3339_format_s(time, clock_utc_us(log->clock));
-        size =
-            snprintf(line, sizeof(line), "%s %-5s %s: %s\n", time, level_names[level], log->program, message);
-    }
+    char line[LOG_LINE_BYTES + FRAME_BYTES];
+    int size = log->format == LOG_JSON ? format_json(line, sizeof(line), log, level, message)
+                                       : format_text(line, sizeof(line), log, level, message);
     if (size > 0 && write(log->fd, line, (size_t)size) < 0) {
         /* nowhere left to say it */
     }

@@ -1,1 +1,7 @@
+$(call unit,common/base/buf,$(common_lib))
+$(call unit,common/base/clock,$(common_lib))
 $(call unit,common/base/decimal,$(common_lib))
+$(call unit,common/base/error,$(common_lib))
+$(call unit,common/base/log,$(common_lib))
+$(call unit,common/base/rfc3339,$(common_lib))
+$(call unit,common/base/text,$(common_lib))

@@ -239,6 +239,27 @@ bool text_is_utf8(struct view text)
     return true;
 }
 
+/* C0, DEL and C1 (U+0080 to U+009F) */
+static bool is_control(const unsigned char *sequence, size_t size)
+{
+    return (size == 1 && (sequence[0] < 0x20 || sequence[0] == 0x7f)) ||
+           (size == 2 && sequence[0] == 0xc2 && sequence[1] < 0xa0);
+}
+
+void text_make_printable(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t size = utf8_sequence(at, left);
+        size_t step = size > 0 ? size : 1;
+        if (size == 0 || is_control(at, size))
+            memset(at, '?', step);
+        at += step;
+        left -= step;
+    }
+}
+
 bool text_equal_constant_time(struct view a, struct view b)
 {
     if (a.size != b.size)

@@ -38,6 +38,9 @@ bool text_base64_decode(struct view text, void *out, size_t out_bytes, size_t *s
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct view text);
+/* Puts '?' in place of every byte that is a control character or no UTF-8: what is left fits into one line of
+ * a log, a terminal or JSON. */
+void text_make_printable(char *text);
 
 /* Compares without telling by its time where they differ. The size is not secret. */
 bool text_equal_constant_time(struct view a, struct view b);
