@@ -85,7 +85,7 @@ static enum auth_answer send_body(struct fixture *f, const char *body)
 static struct text timestamp_body(const struct rsa_private *key, const char *timestamp)
 {
     struct text body;
-    snprintf(body.data, sizeof(body.data), "{\"timestamp\":\"%s\",\"signature\":\"%s\"}", timestamp,
+    snprintf(body.data, sizeof(body.data), "{\"timestamp\":\"%s\",\"signature\":\"%.2000s\"}", timestamp,
              signature_of(key, timestamp).data);
     return body;
 }
@@ -100,7 +100,7 @@ static struct text challenge_body(const struct rsa_private *key, const char *age
     char message[256];
     struct text body;
     snprintf(message, sizeof(message), "telehaul-auth-v2\n%s\n%s\n", agent_id, challenge);
-    snprintf(body.data, sizeof(body.data), "{\"challenge\":\"%s\",\"signature\":\"%s\"}", challenge,
+    snprintf(body.data, sizeof(body.data), "{\"challenge\":\"%s\",\"signature\":\"%.2000s\"}", challenge,
              signature_of(key, message).data);
     return body;
 }
