@@ -13,7 +13,8 @@ struct central;
 
 enum { CENTRAL_BATCH_ROWS = 100000, CLIENT_ID_BYTES = 65 };
 
-/* url: a path (SQLite, made when missing), or postgresql://... (ERR_USAGE until it is built in). Migrates. */
+/* url: a path (SQLite; made when missing, and so is its folder), or postgresql://... (ERR_USAGE: this build
+ * speaks SQLite only). Migrates. */
 struct central *central_open(const char *url, const struct clock *clock, struct error *err) MUST_USE;
 void central_close(struct central *central); /* NULL is fine */
 static inline void scope_central(struct central **central)
@@ -25,7 +26,7 @@ static inline void scope_central(struct central **central)
 /* [A-Za-z0-9._-]{1,64}, not "." or "..". */
 bool central_client_id_ok(const char *client_id);
 
-/* What a session knows of a vehicle; "" or INT64_MIN leave a column as it is. */
+/* What a session knows of a vehicle; "", INT64_MIN and a port of 0 leave a column as it is. */
 struct central_vehicle {
     char client_id[CLIENT_ID_BYTES];
     char host[256];
@@ -53,8 +54,9 @@ struct central_row {
     int32_t channel_id;
     double value; /* NaN: NULL */
 };
-/* Adds rows (repeated ones do nothing; the array is sorted in place) and moves the cursor to last_seq, never
- * back, in one transaction. store_id NULL: no cursor (lines without seq). *added: rows that were new. */
+/* Adds rows (repeated ones do nothing; the array is sorted in place) and moves the cursor of the stream
+ * `readings` to last_seq, never back, in one transaction. count: at most CENTRAL_BATCH_ROWS. store_id NULL:
+ * no cursor. *added: rows that were new. */
 bool central_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                  struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;
 
@@ -65,10 +67,11 @@ struct central_journal {
     int64_t rows_written, bytes;
     const char *note;
 };
+/* Also forgets the vehicle's entries older than 30 days. */
 bool central_journal(struct central *central, const struct central_journal *entry,
                      struct error *err) MUST_USE;
 
-/* For messages: rows, channels of a vehicle. */
+/* For messages: rows, channels of a vehicle. Reads all of the vehicle's rows: 30 ms a million. */
 bool central_count(struct central *central, int64_t vehicle_id, int64_t *rows, int64_t *channels,
                    struct error *err) MUST_USE;
 

@@ -11,9 +11,12 @@ struct import_result {
     int64_t last_seq;            /* -1 when the lines have none */
 };
 
-/* client_id NULL: what the archive's json says. store_id NULL: what the json says; without either no cursor
- * moves. progress (may be NULL) is called about ten times a second with lines done so far. Errors: ERR_INPUT
- * (not an archive, damaged line: its number and what is wrong; earlier batches stay). */
+/* client_id NULL: what the archive's json says. With a json (NAME.json beside NAME.gz) its size, SHA-256 and
+ * count are verified, the first two before anything is written, and the cursor of its store_id moves; an
+ * archive asked for by time moves it only when it follows on what is here without a gap. Without one no
+ * cursor moves. progress (may be NULL) is called about ten times a second with lines and bytes done so far.
+ * Errors: ERR_INPUT (not an archive, not what its json says, a damaged line: its number and what is wrong;
+ * whole batches before it stay), ERR_USAGE (no client id), and those of the store. */
 bool import_archive(struct central *central, const char *path, const char *client_id,
                     void (*progress)(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total),
                     void *context, struct import_result *result, struct error *err) MUST_USE;

@@ -1,0 +1,353 @@
+/* The central store as one SQLite file. Its SQL is listed below and prepared whole when it is opened. */
+#include <libgen.h>
+#include <limits.h>
+
+#include "common/base/asset.h"
+#include "common/base/rfc3339.h"
+#include "common/base/text.h"
+#include "common/crypto/hash.h"
+#include "common/os/file.h"
+#include "common/store/migrate.h"
+#include "server_tools/central/central_driver.h"
+#include "server_tools/central/sqlite_batch.h"
+
+extern const struct asset central_sqlite_migrations[];
+
+enum {
+    MIGRATIONS_MAX = 100,
+    FOLDER_MODE = 0750,
+    JOURNAL_DAYS = 30,
+};
+
+#define JOURNAL_KEPT_US (INT64_C(86400) * JOURNAL_DAYS * US_PER_S)
+
+enum query {
+    Q_VEHICLE,
+    Q_CURSOR,
+    Q_MOVE_CURSOR,
+    Q_CHANNEL,
+    Q_MAKE_CHANNEL,
+    Q_ADD,
+    Q_JOURNAL,
+    Q_FORGET_JOURNAL,
+    Q_COUNT_ROWS,
+    Q_COUNT_CHANNELS,
+    QUERIES
+};
+
+static const char *const queries[QUERIES] = {
+    [Q_VEHICLE] =
+        "INSERT INTO vehicles (client_id, name, host, agent_port, agent_id, software_version, last_seen_at,"
+        " last_sync_at, sync_status) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        " ON CONFLICT (client_id) DO UPDATE SET host = coalesce(excluded.host, host),"
+        " agent_port = coalesce(excluded.agent_port, agent_port),"
+        " agent_id = coalesce(excluded.agent_id, agent_id),"
+        " software_version = coalesce(excluded.software_version, software_version),"
+        " last_seen_at = coalesce(excluded.last_seen_at, last_seen_at),"
+        " last_sync_at = coalesce(excluded.last_sync_at, last_sync_at),"
+        " sync_status = coalesce(excluded.sync_status, sync_status) RETURNING vehicle_id",
+    [Q_CURSOR] = "SELECT seq FROM sync_cursor WHERE vehicle_id = ?1 AND store_id = ?2 AND stream = ?3",
+    [Q_MOVE_CURSOR] =
+        "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq) VALUES (?1, ?2, 'readings', ?3)"
+        " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+    [Q_CHANNEL] = "SELECT channel_id FROM channel_config WHERE vehicle_id = ?1 AND name = ?2",
+    [Q_MAKE_CHANNEL] = "INSERT INTO channel_config (vehicle_id, channel_id, name) SELECT ?1,"
+                       " coalesce(max(channel_id), 0) + 1, ?2 FROM channel_config WHERE vehicle_id = ?1"
+                       " ON CONFLICT DO UPDATE SET name = name RETURNING channel_id",
+    [Q_ADD] = "INSERT OR IGNORE INTO measurements (vehicle_id, channel_id, time_us, value)"
+              " SELECT ?1, channel_id, time_us, value FROM batch",
+    [Q_JOURNAL] =
+        "INSERT INTO sync_journal (vehicle_id, journal_id, started_at, finished_at, status, rows_written,"
+        " bytes, note) SELECT ?1, coalesce(max(journal_id), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7"
+        " FROM sync_journal WHERE vehicle_id = ?1",
+    [Q_FORGET_JOURNAL] = "DELETE FROM sync_journal WHERE vehicle_id = ?1 AND finished_at < ?2",
+    [Q_COUNT_ROWS] = "SELECT count(*) FROM measurements WHERE vehicle_id = ?1",
+    [Q_COUNT_CHANNELS] = "SELECT count(*) FROM channel_config WHERE vehicle_id = ?1",
+};
+
+struct central_sqlite {
+    struct central central; /* first */
+    sqlite3 *db;
+    sqlite3_stmt *stmts[QUERIES];
+    struct sqlite_batch batch;
+};
+
+static struct central_sqlite *sqlite_of(struct central *central)
+{
+    return (struct central_sqlite *)central;
+}
+
+/* ---- open and close ---- */
+
+static void sqlite_close(struct central *central)
+{
+    struct central_sqlite *self = sqlite_of(central);
+    for (size_t i = 0; i < QUERIES; i++)
+        sqlite3_finalize(self->stmts[i]);
+    db_close(self->db);
+    free(self);
+}
+
+static bool migrate(sqlite3 *db, const struct clock *clock, struct error *err)
+{
+    struct migration migrations[MIGRATIONS_MAX];
+    char sums[MIGRATIONS_MAX][SHA256_HEX_BYTES];
+    size_t count = 0;
+    for (const struct asset *asset = central_sqlite_migrations; asset->name != NULL; asset++) {
+        if (count == MIGRATIONS_MAX)
+            return error_set(err, ERR_INTERNAL, "more than %d migrations", MIGRATIONS_MAX);
+        unsigned char sum[SHA256_BYTES];
+        sha256_of(asset_view(asset), sum);
+        text_hex_encode(sums[count], sum, sizeof(sum));
+        migrations[count] = (struct migration){asset->name, asset_view(asset), sums[count]};
+        count++;
+    }
+    return migrate_db(db, migrations, count, TELEHAUL_VERSION, clock, err);
+}
+
+static bool make_folder_of(const char *path, struct error *err)
+{
+    struct path copy;
+    return path_printf(&copy, err, "%s", path) && folder_make_all(dirname(copy.text), FOLDER_MODE, err);
+}
+
+static bool prepare(struct central_sqlite *self, struct error *err)
+{
+    for (size_t i = 0; i < QUERIES; i++) {
+        self->stmts[i] = db_prepare(self->db, queries[i], err);
+        if (self->stmts[i] == NULL)
+            return error_wrap(err, "query %zu", i);
+    }
+    return true;
+}
+
+static bool open_parts(struct central_sqlite *self, const char *path, const struct clock *clock,
+                       struct error *err)
+{
+    if (!make_folder_of(path, err))
+        return false;
+    self->db = db_open(path, DB_CREATE, err);
+    if (self->db == NULL)
+        return false;
+    if (!migrate(self->db, clock, err) || !sqlite_batch_register(self->db, &self->batch, err) ||
+        !prepare(self, err))
+        return error_wrap(err, "%s", path);
+    return true;
+}
+
+/* ---- small statements ---- */
+
+static void bind_text_or_null(sqlite3_stmt *stmt, int index, const char *text)
+{
+    if (text[0] == '\0')
+        sqlite3_bind_null(stmt, index);
+    else
+        db_bind_view(stmt, index, view_of(text));
+}
+
+static void bind_time(sqlite3_stmt *stmt, int index, int64_t utc_us)
+{
+    char text[RFC3339_US_BYTES];
+    rfc3339_format_us(text, utc_us);
+    db_bind_view(stmt, index, view_of(text));
+}
+
+static void bind_time_or_null(sqlite3_stmt *stmt, int index, int64_t utc_us)
+{
+    if (utc_us == INT64_MIN)
+        sqlite3_bind_null(stmt, index);
+    else
+        bind_time(stmt, index, utc_us);
+}
+
+/* The first column of the statement's one row; *found false when it gives none. Runs it to its end. */
+static bool one_i64(sqlite3_stmt *stmt, int64_t *out, bool *found, struct error *err)
+{
+    enum db_step step = db_step(stmt, err);
+    if (step == DB_STEP_FAILED)
+        return false;
+    *found = step == DB_STEP_ROW;
+    if (!*found)
+        return true;
+    int64_t value = sqlite3_column_int64(stmt, 0);
+    step = db_step(stmt, err);
+    if (step == DB_STEP_ROW)
+        sqlite3_reset(stmt);
+    if (step != DB_STEP_DONE)
+        return step != DB_STEP_FAILED && error_set(err, ERR_INTERNAL, "more than one row");
+    *out = value;
+    return true;
+}
+
+/* A row that must be there. */
+static bool need_i64(sqlite3_stmt *stmt, int64_t *out, struct error *err)
+{
+    bool found = false;
+    if (!one_i64(stmt, out, &found, err))
+        return false;
+    return found || error_set(err, ERR_INTERNAL, "no row where one must be");
+}
+
+static bool sqlite_vehicle(struct central *central, const struct central_vehicle *vehicle,
+                           int64_t *vehicle_id, struct error *err)
+{
+    sqlite3_stmt *stmt = sqlite_of(central)->stmts[Q_VEHICLE];
+    db_bind_view(stmt, 1, view_of(vehicle->client_id));
+    bind_text_or_null(stmt, 2, vehicle->host);
+    if (vehicle->agent_port > 0)
+        sqlite3_bind_int64(stmt, 3, vehicle->agent_port);
+    else
+        sqlite3_bind_null(stmt, 3);
+    bind_text_or_null(stmt, 4, vehicle->agent_id);
+    bind_text_or_null(stmt, 5, vehicle->software_version);
+    bind_time_or_null(stmt, 6, vehicle->last_seen_us);
+    bind_time_or_null(stmt, 7, vehicle->last_sync_us);
+    bind_text_or_null(stmt, 8, vehicle->sync_status);
+    return need_i64(stmt, vehicle_id, err);
+}
+
+static bool sqlite_cursor(struct central *central, int64_t vehicle_id, const char *store_id,
+                          const char *stream, int64_t *seq, struct error *err)
+{
+    sqlite3_stmt *stmt = sqlite_of(central)->stmts[Q_CURSOR];
+    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    db_bind_view(stmt, 2, view_of(store_id));
+    db_bind_view(stmt, 3, view_of(stream));
+    int64_t value = 0;
+    bool found;
+    if (!one_i64(stmt, &value, &found, err))
+        return false;
+    *seq = value;
+    return true;
+}
+
+static bool sqlite_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
+                           struct error *err)
+{
+    struct central_sqlite *self = sqlite_of(central);
+    bool found;
+    for (int query = Q_CHANNEL; query <= Q_MAKE_CHANNEL; query++) {
+        sqlite3_stmt *stmt = self->stmts[query];
+        sqlite3_bind_int64(stmt, 1, vehicle_id);
+        db_bind_view(stmt, 2, name);
+        if (!one_i64(stmt, channel_id, &found, err))
+            return false;
+        if (found)
+            return true;
+    }
+    return error_set(err, ERR_INTERNAL, "no channel was made");
+}
+
+/* ---- rows ---- */
+
+static bool add_rows(struct central_sqlite *self, int64_t vehicle_id, const struct central_row *rows,
+                     size_t count, int64_t *added, struct error *err)
+{
+    sqlite3_stmt *stmt = self->stmts[Q_ADD];
+    self->batch = (struct sqlite_batch){rows, count};
+    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    bool ok = db_run(stmt, err);
+    self->batch = (struct sqlite_batch){NULL, 0};
+    *added = sqlite3_changes64(self->db);
+    return ok;
+}
+
+static bool move_cursor(struct central_sqlite *self, int64_t vehicle_id, const char *store_id,
+                        int64_t last_seq, struct error *err)
+{
+    if (store_id == NULL)
+        return true;
+    sqlite3_stmt *stmt = self->stmts[Q_MOVE_CURSOR];
+    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    db_bind_view(stmt, 2, view_of(store_id));
+    sqlite3_bind_int64(stmt, 3, last_seq);
+    return db_run(stmt, err);
+}
+
+static bool sqlite_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
+                       const struct central_row *rows, size_t count, int64_t *added, struct error *err)
+{
+    struct central_sqlite *self = sqlite_of(central);
+    int64_t new_rows;
+    if (!db_begin(self->db, err))
+        return false;
+    if (!add_rows(self, vehicle_id, rows, count, &new_rows, err) ||
+        !move_cursor(self, vehicle_id, store_id, last_seq, err)) {
+        db_rollback(self->db);
+        return false;
+    }
+    if (!db_commit(self->db, err))
+        return false;
+    *added = new_rows;
+    return true;
+}
+
+/* ---- journal ---- */
+
+static bool write_journal(struct central_sqlite *self, const struct central_journal *entry, struct error *err)
+{
+    sqlite3_stmt *stmt = self->stmts[Q_JOURNAL];
+    sqlite3_bind_int64(stmt, 1, entry->vehicle_id);
+    bind_time(stmt, 2, entry->started_us);
+    bind_time(stmt, 3, entry->finished_us);
+    db_bind_view(stmt, 4, view_of(entry->status));
+    sqlite3_bind_int64(stmt, 5, entry->rows_written);
+    sqlite3_bind_int64(stmt, 6, entry->bytes);
+    db_bind_view(stmt, 7, view_of(entry->note));
+    if (!db_run(stmt, err))
+        return false;
+    stmt = self->stmts[Q_FORGET_JOURNAL];
+    sqlite3_bind_int64(stmt, 1, entry->vehicle_id);
+    bind_time(stmt, 2, clock_utc_us(self->central.clock) - JOURNAL_KEPT_US);
+    return db_run(stmt, err);
+}
+
+static bool sqlite_journal(struct central *central, const struct central_journal *entry, struct error *err)
+{
+    struct central_sqlite *self = sqlite_of(central);
+    if (!db_begin(self->db, err))
+        return false;
+    if (write_journal(self, entry, err))
+        return db_commit(self->db, err);
+    db_rollback(self->db);
+    return false;
+}
+
+static bool sqlite_count(struct central *central, int64_t vehicle_id, int64_t *rows, int64_t *channels,
+                         struct error *err)
+{
+    struct central_sqlite *self = sqlite_of(central);
+    int64_t row_count;
+    sqlite3_bind_int64(self->stmts[Q_COUNT_ROWS], 1, vehicle_id);
+    sqlite3_bind_int64(self->stmts[Q_COUNT_CHANNELS], 1, vehicle_id);
+    if (!need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err) ||
+        !need_i64(self->stmts[Q_COUNT_CHANNELS], channels, err))
+        return false;
+    *rows = row_count;
+    return true;
+}
+
+static const struct central_driver sqlite_driver = {
+    .close = sqlite_close,
+    .vehicle = sqlite_vehicle,
+    .cursor = sqlite_cursor,
+    .channel = sqlite_channel,
+    .add = sqlite_add,
+    .journal = sqlite_journal,
+    .count = sqlite_count,
+};
+
+struct central *central_sqlite_open(const char *path, const struct clock *clock, struct error *err)
+{
+    struct central_sqlite *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        error_set(err, ERR_MEMORY, "no memory left for the central store");
+        return NULL;
+    }
+    self->central = (struct central){.driver = &sqlite_driver, .clock = clock};
+    if (!open_parts(self, path, clock, err)) {
+        sqlite_close(&self->central);
+        return NULL;
+    }
+    return &self->central;
+}

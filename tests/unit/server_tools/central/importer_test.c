@@ -1,0 +1,365 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "common/crypto/hash.h"
+#include "common/os/file.h"
+#include "common/pack/gzip.h"
+#include "common/store/db.h"
+#include "common/wire/record.h"
+#include "server_tools/central/importer.h"
+
+enum { ARCHIVE_MAX_BYTES = 64 * 1024 * 1024, CHANNELS = 25 };
+
+#define STORE    "6f9b7b0e-8f3e-4a53-9d53-0f6f3f1d2c11"
+#define START_US INT64_C(1771754400000000)
+
+/* A folder of its own for each test, with a central store in it. */
+struct world {
+    char folder[32];
+    struct path database, archive, json;
+    struct central *central;
+    struct buf packed; /* the archive's bytes */
+};
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    world->packed.limit_bytes = ARCHIVE_MAX_BYTES;
+    memcpy(world->folder, "/tmp/importer_XXXXXX", sizeof("/tmp/importer_XXXXXX"));
+    assert_non_null(mkdtemp(world->folder));
+    assert_true(path_join(&world->database, world->folder, "central.db", NULL));
+    assert_true(path_join(&world->archive, world->folder, "20260222T100000Z.gz", NULL));
+    assert_true(path_join(&world->json, world->folder, "20260222T100000Z.json", NULL));
+    world->central = central_open(world->database.text, clock_system(), NULL);
+    assert_non_null(world->central);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    central_close(world->central);
+    remove(world->archive.text);
+    remove(world->json.text);
+    remove(world->database.text);
+    assert_int_equal(remove(world->folder), 0);
+    buf_clear(&world->packed);
+    free(world);
+    return 0;
+}
+
+static void pack(struct view text, struct buf *out)
+{
+    struct gzip_writer *writer = gzip_writer_new(NULL);
+    bool ended = false;
+    while (!ended) {
+        char *room = buf_reserve(out, 65536);
+        assert_non_null(room);
+        buf_commit(out, gzip_write(writer, &text, true, room, 65536, &ended));
+    }
+    gzip_writer_free(writer);
+}
+
+/* What a machine's export holds: rows first..last, CHANNELS of them a second. */
+static void write_lines(struct buf *out, int64_t first, int64_t last)
+{
+    struct record_writer writer;
+    record_writer_init(&writer);
+    for (int64_t seq = first; seq <= last; seq++) {
+        char name[RECORD_CHANNEL_BYTES];
+        int size = snprintf(name, sizeof(name), "channel_%d", (int)(seq % CHANNELS));
+        char *room = buf_reserve(out, RECORD_LINE_MAX_BYTES);
+        assert_non_null(room);
+        buf_commit(out, record_write_reading(&writer, room, seq, START_US + seq / CHANNELS * US_PER_S,
+                                             (struct view){name, (size_t)size}, (double)seq / 4));
+    }
+}
+
+static void write_archive(struct world *world, struct view lines)
+{
+    buf_reset(&world->packed);
+    pack(lines, &world->packed);
+    assert_true(file_replace(world->archive.text, buf_view(&world->packed), 0640, NULL));
+}
+
+/* since: "" or `"since":"...",` */
+static void write_json(struct world *world, int64_t first, int64_t last, int64_t count, const char *since)
+{
+    struct sha256 hash;
+    char sum[SHA256_HEX_BYTES];
+    sha256_start(&hash);
+    sha256_add(&hash, world->packed.data, world->packed.size);
+    sha256_finish_hex(&hash, sum);
+    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    buf_printf(
+        &text,
+        "{\"client_id\":\"tractor-7\",\"agent_id\":\"00\",\"store_id\":\"%s\",\"stream\":\"readings\",%s"
+        "\"first_seq\":%lld,\"last_seq\":%lld,\"count\":%lld,\"bytes\":%zu,\"sha256\":\"%s\"}\n",
+        STORE, since, (long long)first, (long long)last, (long long)count, world->packed.size, sum);
+    assert_true(file_replace(world->json.text, buf_view(&text), 0640, NULL));
+}
+
+static void make_archive(struct world *world, int64_t first, int64_t last, const char *since)
+{
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    write_lines(&lines, first, last);
+    write_archive(world, buf_view(&lines));
+    write_json(world, first, last, last - first + 1, since);
+}
+
+static bool import(struct world *world, const char *client_id, struct import_result *result,
+                   struct error *err)
+{
+    return import_archive(world->central, world->archive.text, client_id, NULL, NULL, result, err);
+}
+
+static void assert_imports(struct world *world, int64_t lines, int64_t added)
+{
+    struct import_result result = {0};
+    struct error err = {0};
+    if (!import(world, NULL, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(result.lines, lines);
+    assert_int_equal(result.added, added);
+    assert_int_equal(result.bytes, world->packed.size);
+}
+
+static void assert_refused(struct world *world, enum error_code code, const char *words)
+{
+    struct import_result result = {.lines = 77};
+    struct error err = {0};
+    assert_false(import(world, NULL, &result, &err));
+    assert_int_equal(err.code, code);
+    assert_int_equal(result.lines, 77);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+static int64_t ask(const struct world *world, const char *sql)
+{
+    SCOPE_DB sqlite3 *db = db_open(world->database.text, DB_READ, NULL);
+    int64_t value = -1;
+    assert_true(db_query_i64(db, sql, -1, &value, NULL));
+    return value;
+}
+
+static int64_t cursor_of(const struct world *world)
+{
+    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE store_id = '" STORE "'");
+}
+
+static void every_row_arrives_once(void **state)
+{
+    struct world *world = *state;
+    enum { ROWS = 2 * CENTRAL_BATCH_ROWS + 345 };
+    make_archive(world, 1, ROWS, "");
+    assert_imports(world, ROWS, ROWS);
+    assert_int_equal(cursor_of(world), ROWS);
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), ROWS);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config"), CHANNELS);
+    assert_int_equal(ask(world, "SELECT sum(value * 4) FROM measurements"), (int64_t)ROWS * (ROWS + 1) / 2);
+    assert_int_equal(ask(world, "SELECT value * 4 FROM measurements JOIN channel_config USING (vehicle_id,"
+                                " channel_id) WHERE name = 'channel_7' AND time_us = 1771754401000000"),
+                     32);
+    assert_imports(world, ROWS, 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), ROWS);
+}
+
+static void an_overlap_adds_what_is_new(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 1000, "");
+    assert_imports(world, 1000, 1000);
+    make_archive(world, 501, 1500, "");
+    assert_imports(world, 1000, 500);
+    assert_int_equal(cursor_of(world), 1500);
+    make_archive(world, 1, 1000, "");
+    assert_imports(world, 1000, 0);
+    assert_int_equal(cursor_of(world), 1500);
+}
+
+static void a_gap_is_fine(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 5001, 6000, "");
+    assert_imports(world, 1000, 1000);
+    assert_int_equal(cursor_of(world), 6000);
+}
+
+static void by_time_the_cursor_moves_only_without_a_gap(void **state)
+{
+    struct world *world = *state;
+    static const char since[] = "\"since\":\"2026-02-22T00:00:00Z\",";
+    make_archive(world, 501, 1000, since);
+    assert_imports(world, 500, 500);
+    assert_int_equal(cursor_of(world), 0);
+    make_archive(world, 1, 600, "");
+    assert_imports(world, 600, 500);
+    make_archive(world, 501, 1000, since);
+    assert_imports(world, 500, 0);
+    assert_int_equal(cursor_of(world), 1000);
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    write_lines(&lines, 1001, 1010); /* 1011 is not there: its time was before `since` */
+    write_lines(&lines, 1012, 1020);
+    write_archive(world, buf_view(&lines));
+    write_json(world, 1001, 1020, 19, since);
+    assert_imports(world, 19, 19);
+    assert_int_equal(cursor_of(world), 1000);
+}
+
+static void without_a_json_no_cursor_moves(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 100, "");
+    assert_int_equal(remove(world->json.text), 0);
+    assert_refused(world, ERR_USAGE, "--client-id");
+    struct import_result result;
+    assert_true(import(world, "press-1", &result, NULL));
+    assert_int_equal(result.added, 100);
+    assert_int_equal(result.last_seq, 100);
+    assert_int_equal(ask(world, "SELECT count(*) FROM sync_cursor"), 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles WHERE client_id = 'press-1'"), 1);
+    assert_false(import(world, "../press", &result, NULL));
+}
+
+static void an_empty_archive_is_fine(void **state)
+{
+    struct world *world = *state;
+    write_archive(world, VIEW_LITERAL(""));
+    write_json(world, 0, 0, 0, "");
+    assert_imports(world, 0, 0);
+    assert_int_equal(cursor_of(world), 0);
+}
+
+static void a_damaged_file_reaches_nothing(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 2 * CENTRAL_BATCH_ROWS, "");
+    world->packed.data[world->packed.size / 2] ^= 1;
+    assert_true(file_replace(world->archive.text, buf_view(&world->packed), 0640, NULL));
+    assert_refused(world, ERR_INPUT, "SHA-256");
+    world->packed.size -= 10;
+    assert_true(file_replace(world->archive.text, buf_view(&world->packed), 0640, NULL));
+    assert_refused(world, ERR_INPUT, "bytes long");
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles"), 0);
+    assert_int_equal(cursor_of(world), 0);
+}
+
+static void a_bad_line_stops_at_the_last_whole_batch(void **state)
+{
+    struct world *world = *state;
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    write_lines(&lines, 1, CENTRAL_BATCH_ROWS + 10);
+    buf_append_text(&lines, "{\"seq\":nonsense}\n");
+    write_archive(world, buf_view(&lines));
+    write_json(world, 1, CENTRAL_BATCH_ROWS + 10, CENTRAL_BATCH_ROWS + 11, "");
+    assert_refused(world, ERR_INPUT, "line 100011: ");
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), CENTRAL_BATCH_ROWS);
+    assert_int_equal(cursor_of(world), CENTRAL_BATCH_ROWS);
+}
+
+static void a_wrong_count_is_noticed_before_the_end(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 100, "");
+    write_json(world, 1, 101, 101, "");
+    assert_refused(world, ERR_INPUT, "100 lines");
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
+}
+
+static void put_json(struct world *world, const char *text)
+{
+    assert_true(file_replace(world->json.text, view_of(text), 0640, NULL));
+}
+
+static void a_json_that_is_wrong_is_refused(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 100, "");
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"stream\":\"alarms\"}",
+        "{\"stream\":\"readings\",\"client_id\":\"../x\",\"store_id\":\"s\",\"sha256\":\"00\"}",
+        "{\"stream\":\"readings\",\"client_id\":\"x\",\"store_id\":\"s\",\"sha256\":\"00\"}",
+        "{\"stream\":\"readings\",\"client_id\":\"x\",\"client_id\":\"y\"}",
+        "nonsense",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        put_json(world, texts[i]);
+        assert_refused(world, ERR_INPUT, ".json");
+    }
+}
+
+static void what_is_no_archive_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct import_result result;
+    struct error err = {0};
+    assert_false(import(world, "x", &result, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_true(file_replace(world->archive.text, VIEW_LITERAL("no gzip"), 0640, NULL));
+    assert_false(import(world, "x", &result, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_true(file_replace(world->archive.text, VIEW_LITERAL(""), 0640, NULL));
+    assert_false(import(world, "x", &result, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_false(import_archive(world->central, world->folder, "x", NULL, NULL, &result, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+}
+
+struct told {
+    int calls;
+    int64_t lines, bytes_done, bytes_total;
+};
+
+static void tell(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total)
+{
+    struct told *told = context;
+    told->calls++;
+    assert_true(lines >= told->lines && bytes_done >= told->bytes_done);
+    *told = (struct told){told->calls, lines, bytes_done, bytes_total};
+}
+
+static void progress_ends_with_all(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 200000, "");
+    struct told told = {0};
+    struct import_result result;
+    assert_true(import_archive(world->central, world->archive.text, NULL, tell, &told, &result, NULL));
+    assert_true(told.calls > 0);
+    assert_int_equal(told.lines, 200000);
+    assert_int_equal(told.bytes_done, world->packed.size);
+    assert_int_equal(told.bytes_total, world->packed.size);
+}
+
+#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_WORLD(every_row_arrives_once),
+        IN_A_WORLD(an_overlap_adds_what_is_new),
+        IN_A_WORLD(a_gap_is_fine),
+        IN_A_WORLD(by_time_the_cursor_moves_only_without_a_gap),
+        IN_A_WORLD(without_a_json_no_cursor_moves),
+        IN_A_WORLD(an_empty_archive_is_fine),
+        IN_A_WORLD(a_damaged_file_reaches_nothing),
+        IN_A_WORLD(a_bad_line_stops_at_the_last_whole_batch),
+        IN_A_WORLD(a_wrong_count_is_noticed_before_the_end),
+        IN_A_WORLD(a_json_that_is_wrong_is_refused),
+        IN_A_WORLD(what_is_no_archive_is_refused),
+        IN_A_WORLD(progress_ends_with_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
