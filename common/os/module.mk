@@ -1,0 +1,1 @@
+$(call unit,common/os/file,$(common_lib))

@@ -1,0 +1,418 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "tests/harness/test_folder.h"
+
+/* ---- a disk that fails on demand: these stand in front of the C library's ------------------------------ */
+
+static struct {
+    bool no_renameat2;  /* a file system without RENAME_NOREPLACE */
+    int fsync_fails_at; /* the how manieth from now; 0: none */
+    int fsyncs;
+} disk;
+
+int renameat2(int old_folder, const char *old_path, int new_folder, const char *new_path, unsigned flags)
+{
+    if (disk.no_renameat2) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, old_folder, old_path, new_folder, new_path, flags);
+}
+
+int fsync(int fd)
+{
+    disk.fsyncs++;
+    if (disk.fsync_fails_at > 0 && --disk.fsync_fails_at == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static struct test_folder folder;
+static struct error err;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&disk, 0, sizeof(disk));
+    memset(&err, 0, sizeof(err));
+    return test_folder_make(&folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_folder_remove(&folder);
+    return 0;
+}
+
+static struct path at(const char *name)
+{
+    return test_folder_path(&folder, name);
+}
+
+static unsigned mode_of(const char *name)
+{
+    struct stat about;
+    assert_int_equal(lstat(at(name).text, &about), 0);
+    return about.st_mode & 07777;
+}
+
+static size_t entries(void)
+{
+    size_t count = 0;
+    SCOPE_DIR DIR *open_folder = opendir(folder.path);
+    assert_non_null(open_folder);
+    for (const struct dirent *entry; (entry = readdir(open_folder)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    return count;
+}
+
+/* ---- paths --------------------------------------------------------------------------------------------- */
+
+static void joins_paths(void **state)
+{
+    (void)state;
+    struct path path;
+    assert_true(path_join(&path, "/a", "b", &err));
+    assert_string_equal(path.text, "/a/b");
+    assert_true(path_join(&path, "/", "b", &err));
+    assert_string_equal(path.text, "/b");
+    assert_true(path_join(&path, "", "b", &err));
+    assert_string_equal(path.text, "b");
+    assert_true(path_join(&path, path.text, "c", &err)); /* in place */
+    assert_string_equal(path.text, "b/c");
+}
+
+static void a_path_too_long_is_refused(void **state)
+{
+    (void)state;
+    char name[PATH_LIMIT_BYTES];
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    struct path path = {"old"};
+    assert_true(path_printf(&path, &err, "%s", name));
+    snprintf(path.text, sizeof(path.text), "old");
+    assert_false(path_join(&path, "a", name, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_string_equal(path.text, "old");
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static void reads_a_file_whole(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(1000000);
+    SCOPE_BUF struct buf large = BUF_LIMIT(1000000);
+    for (int i = 0; i < 200000; i++)
+        buf_append_byte(&large, (char)('a' + i % 26));
+    assert_true(test_folder_write(&folder, "f", buf_text(&large)));
+    assert_true(file_read_path(at("f").text, &text, &err));
+    assert_true(view_equal(buf_view(&text), buf_view(&large)));
+    assert_true(test_folder_write(&folder, "empty", ""));
+    buf_reset(&text);
+    assert_true(file_read_path(at("empty").text, &text, &err));
+    assert_int_equal(text.size, 0);
+}
+
+static void reading_stops_at_the_limit(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, "f", "12345"));
+    SCOPE_BUF struct buf exact = BUF_LIMIT(5);
+    assert_true(file_read_path(at("f").text, &exact, &err));
+    assert_string_equal(buf_text(&exact), "12345");
+    SCOPE_BUF struct buf small = BUF_LIMIT(6);
+    buf_append_text(&small, "ab");
+    assert_false(file_read_path(at("f").text, &small, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_string_equal(buf_text(&small), "ab"); /* untouched */
+    assert_non_null(strstr(err.text, folder.path));
+}
+
+static void only_a_regular_file_is_read(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(100);
+    assert_int_equal(mkfifo(at("fifo").text, 0600), 0);
+    assert_false(file_read_path(at("fifo").text, &text, &err)); /* and is not waited for */
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_false(file_read_path(folder.path, &text, &err));
+    assert_false(file_read_path("/dev/zero", &text, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_false(file_read_path(at("none").text, &text, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void reads_on_from_where_it_stands(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, "f", "head tail"));
+    SCOPE_FD int fd = file_open(at("f").text, O_RDONLY, &err);
+    assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
+    SCOPE_BUF struct buf text = BUF_LIMIT(100);
+    assert_true(file_read_all(fd, &text, &err));
+    assert_string_equal(buf_text(&text), "tail");
+}
+
+static void descriptors_do_not_leak_into_children(void **state)
+{
+    (void)state;
+    SCOPE_FD int fd = file_create(at("f").text, O_WRONLY | O_CREAT, 0600, &err);
+    assert_true(fd >= 0);
+    assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    SCOPE_FD int lock = file_lock(at("lock").text, &err);
+    assert_true((fcntl(lock, F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+static void writing_to_a_full_disk_is_said(void **state)
+{
+    (void)state;
+    SCOPE_FD int fd = file_open("/dev/full", O_WRONLY, &err);
+    assert_true(fd >= 0);
+    assert_false(file_write_all(fd, "x", 1, &err));
+    assert_int_equal(err.code, ERR_SPACE);
+}
+
+/* ---- replacing ----------------------------------------------------------------------------------------- */
+
+static void replaces_content_and_mode(void **state)
+{
+    (void)state;
+    mode_t before = umask(077);
+    assert_true(file_replace(at("f").text, VIEW_LITERAL("one"), 0644, &err));
+    umask(before);
+    assert_true(test_folder_has(&folder, "f", "one"));
+    assert_int_equal(mode_of("f"), 0644);
+    assert_true(file_replace(at("f").text, VIEW_LITERAL("two"), 0600, &err));
+    assert_true(test_folder_has(&folder, "f", "two"));
+    assert_int_equal(mode_of("f"), 0600);
+    assert_true(file_replace(at("f").text, VIEW_LITERAL(""), 0600, &err));
+    assert_true(test_folder_has(&folder, "f", ""));
+    assert_int_equal(entries(), 1);
+    assert_int_equal(disk.fsyncs, 6); /* the file and its folder, each time */
+}
+
+static void takes_over_a_stale_temporary_file(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, ".f.tmp", "left by a crash, and longer than what follows"));
+    assert_true(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
+    assert_true(test_folder_has(&folder, "f", "new"));
+    assert_int_equal(entries(), 1);
+}
+
+/* Somebody plants a symlink at the temporary name to have another file overwritten. */
+static void does_not_follow_a_planted_symlink(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, "victim", "precious"));
+    assert_int_equal(symlink(at("victim").text, at(".f.tmp").text), 0);
+    assert_true(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
+    assert_true(test_folder_has(&folder, "victim", "precious"));
+    struct stat about;
+    assert_int_equal(lstat(at("f").text, &about), 0);
+    assert_true(S_ISREG(about.st_mode));
+}
+
+static void a_failed_replace_leaves_the_old(void **state)
+{
+    (void)state;
+    assert_true(file_replace(at("f").text, VIEW_LITERAL("old"), 0600, &err));
+    disk.fsync_fails_at = 1;
+    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
+    assert_int_equal(err.code, ERR_IO);
+    assert_true(test_folder_has(&folder, "f", "old"));
+    assert_int_equal(entries(), 1); /* nothing left behind */
+    disk.fsync_fails_at = 2;        /* the folder's: it is there, but whether it stays nobody knows */
+    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
+    assert_false(file_replace(at("no/f").text, VIEW_LITERAL("new"), 0600, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void replaces_in_the_working_folder(void **state)
+{
+    (void)state;
+    SCOPE_FD int here = file_open(".", O_RDONLY | O_DIRECTORY, &err);
+    assert_int_equal(chdir(folder.path), 0);
+    bool done = file_replace("f", VIEW_LITERAL("x"), 0600, &err);
+    assert_int_equal(fchdir(here), 0);
+    assert_true(done);
+    assert_true(test_folder_has(&folder, "f", "x"));
+}
+
+static int temporary(const char *content)
+{
+    assert_true(test_folder_write(&folder, "part", content));
+    int fd = file_open(at("part").text, O_RDONLY, &err);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void publishes_over_an_old_file(void **state)
+{
+    (void)state;
+    SCOPE_FD int fd = temporary("new");
+    assert_true(test_folder_write(&folder, "f", "old"));
+    assert_true(file_publish(fd, at("part").text, at("f").text, &err));
+    assert_true(test_folder_has(&folder, "f", "new"));
+    assert_int_equal(entries(), 1);
+    assert_int_equal(disk.fsyncs, 2);
+}
+
+static void publish_new_never_replaces(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        disk.no_renameat2 = i == 1; /* both ways to the same end */
+        SCOPE_FD int fd = temporary("new");
+        assert_true(test_folder_write(&folder, "taken", "old"));
+        assert_false(file_publish_new(fd, at("part").text, at("taken").text, &err));
+        assert_int_equal(err.code, ERR_EXISTS);
+        assert_true(test_folder_has(&folder, "taken", "old"));
+        assert_true(test_folder_has(&folder, "part", "new"));
+        struct path fresh = at(i == 0 ? "a" : "b");
+        assert_true(file_publish_new(fd, at("part").text, fresh.text, &err));
+        assert_true(test_folder_has(&folder, i == 0 ? "a" : "b", "new"));
+        assert_false(file_exists(at("part").text));
+    }
+}
+
+/* ---- folders ------------------------------------------------------------------------------------------- */
+
+static void makes_folders_down_to_the_last(void **state)
+{
+    (void)state;
+    mode_t before = umask(077);
+    assert_true(folder_make_all(at("a/b/c").text, 0755, &err));
+    umask(before);
+    assert_int_equal(mode_of("a"), 0755);
+    assert_int_equal(mode_of("a/b/c"), 0755);
+    assert_true(folder_make_all(at("a/b/c").text, 0700, &err));
+    assert_int_equal(mode_of("a/b/c"), 0755); /* it was there */
+    assert_true(folder_make_all(at("a/d/").text, 0700, &err));
+    assert_int_equal(mode_of("a/d"), 0700);
+    assert_true(folder_make_all("/", 0700, &err));
+}
+
+static void a_file_in_the_way_is_an_error(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, "f", ""));
+    assert_false(folder_make_all(at("f").text, 0755, &err));
+    assert_int_equal(err.code, ERR_EXISTS);
+    assert_false(folder_make_all(at("f/g").text, 0755, &err));
+    assert_false(folder_sync(at("f").text, &err));
+    assert_false(folder_sync(at("none").text, &err));
+}
+
+static void removes_and_asks(void **state)
+{
+    (void)state;
+    assert_true(test_folder_write(&folder, "f", "12345"));
+    assert_true(file_exists(at("f").text));
+    assert_int_equal(file_size_bytes(at("f").text), 5);
+    assert_int_equal(file_size_bytes(folder.path), -1);
+    assert_true(file_remove(at("f").text, &err));
+    assert_true(file_remove(at("f").text, &err)); /* it was not there */
+    assert_false(file_exists(at("f").text));
+    assert_int_equal(file_size_bytes(at("f").text), -1);
+    assert_false(file_remove(folder.path, &err));
+}
+
+static void free_space_is_what_df_says(void **state)
+{
+    (void)state;
+    uint64_t bytes = 0;
+    assert_true(disk_free_bytes(folder.path, &bytes, &err));
+    assert_in_range(bytes, 1024, (uint64_t)1 << 60);
+    assert_false(disk_free_bytes(at("none").text, &bytes, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+/* ---- locks --------------------------------------------------------------------------------------------- */
+
+static void a_lock_is_held_by_one(void **state)
+{
+    (void)state;
+    int first = file_lock(at("lock").text, &err);
+    assert_true(first >= 0);
+    assert_int_equal(file_lock(at("lock").text, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    close(first);
+    SCOPE_FD int second = file_lock(at("lock").text, &err);
+    assert_true(second >= 0);
+    assert_true(file_exists(at("lock").text));
+}
+
+static void a_lock_ends_with_its_process(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int lock = file_lock(at("lock").text, NULL);
+        _exit(write(ends[1], lock >= 0 ? "y" : "n", 1) == 1 && pause() ? 0 : 1);
+    }
+    char answer = '?';
+    assert_int_equal(read(ends[0], &answer, 1), 1);
+    assert_int_equal(answer, 'y');
+    assert_int_equal(file_lock(at("lock").text, &err), -1);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    SCOPE_FD int lock = file_lock(at("lock").text, &err);
+    assert_true(lock >= 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_lock_follows_no_symlink(void **state)
+{
+    (void)state;
+    assert_int_equal(symlink(at("elsewhere").text, at("lock").text), 0);
+    assert_int_equal(file_lock(at("lock").text, &err), -1);
+    assert_false(file_exists(at("elsewhere").text));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(joins_paths),
+        TEST(a_path_too_long_is_refused),
+        TEST(reads_a_file_whole),
+        TEST(reading_stops_at_the_limit),
+        TEST(only_a_regular_file_is_read),
+        TEST(reads_on_from_where_it_stands),
+        TEST(descriptors_do_not_leak_into_children),
+        TEST(writing_to_a_full_disk_is_said),
+        TEST(replaces_content_and_mode),
+        TEST(takes_over_a_stale_temporary_file),
+        TEST(does_not_follow_a_planted_symlink),
+        TEST(a_failed_replace_leaves_the_old),
+        TEST(replaces_in_the_working_folder),
+        TEST(publishes_over_an_old_file),
+        TEST(publish_new_never_replaces),
+        TEST(makes_folders_down_to_the_last),
+        TEST(a_file_in_the_way_is_an_error),
+        TEST(removes_and_asks),
+        TEST(free_space_is_what_df_says),
+        TEST(a_lock_is_held_by_one),
+        TEST(a_lock_ends_with_its_process),
+        TEST(a_lock_follows_no_symlink),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
