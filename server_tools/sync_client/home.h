@@ -1,0 +1,43 @@
+/* Where what came is put, and how far that goes: the central database with its cursor, or, with --db none,
+ * the archives alone. Knows nothing of the agent. Threads: one at a time. */
+#ifndef SERVER_TOOLS_SYNC_CLIENT_HOME_H
+#define SERVER_TOOLS_SYNC_CLIENT_HOME_H
+
+#include "server_tools/central/central.h"
+#include "server_tools/sync_client/archive.h"
+#include "server_tools/sync_client/notices.h"
+#include "server_tools/sync_client/settings.h"
+
+struct home {
+    const struct settings *settings; /* borrowed, as the next three */
+    const struct archive_folder *folder;
+    struct notices *notices;
+    const struct clock *clock;
+    struct central *central; /* NULL: --db none */
+    int64_t vehicle_id;
+    int64_t imported, added; /* lines read, rows that were new */
+};
+
+/* Opens the database and imports the archives that an earlier run did not come to. home: to be closed
+ * whatever comes back. */
+bool home_open(struct home *home, const struct settings *settings, const struct archive_folder *folder,
+               struct notices *notices, const struct clock *clock, struct error *err) MUST_USE;
+void home_close(struct home *home);
+
+/* The last seq that is here of this store; 0 when none. */
+bool home_cursor(const struct home *home, const char *store_id, int64_t *seq, struct error *err) MUST_USE;
+
+/* Imports one archive; nothing to do with --db none. */
+bool home_take(struct home *home, const char *gz, struct error *err) MUST_USE;
+
+struct home_session {
+    const char *agent_id, *software_version; /* "": not learned */
+    int64_t started_us;
+    int64_t bytes;
+    const struct error *failure; /* NULL: all went well */
+};
+/* The vehicle's row and the journal. channels: of this client, -1 when unknown. */
+bool home_note(struct home *home, const struct home_session *session, int64_t *channels,
+               struct error *err) MUST_USE;
+
+#endif

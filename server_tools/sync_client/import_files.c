@@ -1,0 +1,62 @@
+#include "server_tools/sync_client/import_files.h"
+
+#include <stdio.h>
+
+#include "common/net/json_writer.h"
+#include "server_tools/central/importer.h"
+
+enum { RESULT_MAX_BYTES = 64 * 1024 };
+
+static void show_progress(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total)
+{
+    (void)bytes_total;
+    notices_advance(context, lines, bytes_done);
+}
+
+static bool print(const struct settings *settings, const struct import_result *total, struct error *err)
+{
+    SCOPE_BUF struct buf out = BUF_LIMIT(RESULT_MAX_BYTES);
+    if (settings->json) {
+        struct json_writer writer;
+        json_writer_init(&writer, &out);
+        json_object(&writer, NULL);
+        json_u64(&writer, "files", settings->files.count);
+        json_i64(&writer, "imported", total->lines);
+        json_i64(&writer, "added", total->added);
+        json_i64(&writer, "bytes", total->bytes);
+        json_string(&writer, "database", settings->db.text);
+        json_end_object(&writer);
+        buf_append_byte(&out, '\n');
+    } else {
+        char lines[COUNT_TEXT_BYTES];
+        char added[COUNT_TEXT_BYTES];
+        buf_printf(&out, "%s readings read, %s of them new in %s\n", count_for_people(lines, total->lines),
+                   count_for_people(added, total->added), settings->db.text);
+    }
+    if (!buf_check(&out, "the result", err))
+        return false;
+    if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+        return error_set_errno(err, "standard output");
+    return true;
+}
+
+bool import_files(const struct settings *settings, struct notices *notices, struct error *err)
+{
+    SCOPE_CENTRAL struct central *central = central_open(settings->db.text, clock_system(), err);
+    if (central == NULL)
+        return false;
+    struct import_result total = {.last_seq = -1};
+    for (size_t i = 0; i < settings->files.count; i++) {
+        struct import_result result;
+        notices_begin(notices, "importing", 0);
+        bool done = import_archive(central, settings->files.items[i], settings->client_id, show_progress,
+                                   notices, &result, err);
+        notices_end(notices);
+        if (!done)
+            return false;
+        total.lines += result.lines;
+        total.added += result.added;
+        total.bytes += result.bytes;
+    }
+    return print(settings, &total, err);
+}

@@ -1,0 +1,98 @@
+#include "server_tools/sync_client/notices.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+
+enum { BAR_WIDTH = 24, PERCENT = 100, GROUP_DIGITS = 3 };
+
+void notices_init(struct notices *notices, bool quiet, const struct clock *clock)
+{
+    const char *no_color = getenv("NO_COLOR");
+    bool plain = no_color != NULL && no_color[0] != '\0';
+    *notices = (struct notices){
+        .clock = clock,
+        .quiet = quiet,
+        .bar = !quiet && !plain && isatty(STDERR_FILENO) == 1,
+    };
+}
+
+void notice(struct notices *notices, const char *format, ...)
+{
+    if (notices->quiet)
+        return;
+    notices_end(notices);
+    fputs("sync_client: ", stderr);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+void notices_begin(struct notices *notices, const char *what, int64_t total)
+{
+    notices->what = what;
+    notices->total = total;
+    notices->started_us = clock_monotonic_us(notices->clock);
+    notices->drawn_us = notices->started_us;
+}
+
+static void draw(struct notices *notices, int64_t done, int64_t bytes, int64_t now_us)
+{
+    char count[COUNT_TEXT_BYTES];
+    char rate[COUNT_TEXT_BYTES];
+    char size[TEXT_SIZE_BYTES];
+    int64_t part = notices->total > 0 && done < notices->total ? done * PERCENT / notices->total : PERCENT;
+    int filled = notices->total > 0 ? (int)(part * BAR_WIDTH / PERCENT) : 0;
+    int64_t us = now_us - notices->started_us;
+    double a_second = us > 0 ? (double)done * US_PER_S / (double)us : 0;
+    fprintf(stderr, "\r%s [%.*s%*s] ", notices->what, filled, "########################", BAR_WIDTH - filled,
+            "");
+    if (notices->total > 0)
+        fprintf(stderr, "%3" PRId64 "%%  ", part);
+    fprintf(stderr, "%s readings  %s  %s/s\033[K", count_for_people(count, done),
+            text_bytes_for_people(size, (uint64_t)bytes), count_for_people(rate, (int64_t)a_second));
+    fflush(stderr);
+    notices->bar_drawn = true;
+}
+
+void notices_advance(struct notices *notices, int64_t done, int64_t bytes)
+{
+    if (!notices->bar)
+        return;
+    int64_t now_us = clock_monotonic_us(notices->clock);
+    if (now_us - notices->drawn_us < (int64_t)NOTICE_BAR_INTERVAL_MS * US_PER_MS)
+        return;
+    notices->drawn_us = now_us;
+    draw(notices, done, bytes, now_us);
+}
+
+void notices_end(struct notices *notices)
+{
+    if (!notices->bar_drawn)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    notices->bar_drawn = false;
+}
+
+const char *count_for_people(char out[COUNT_TEXT_BYTES], int64_t count)
+{
+    char digits[COUNT_TEXT_BYTES];
+    int size = snprintf(digits, sizeof(digits), "%" PRId64, count);
+    char *at = out;
+    for (int i = 0; i < size; i++) {
+        bool group = i > 0 && digits[i - 1] != '-' && (size - i) % GROUP_DIGITS == 0;
+        if (group)
+            *at++ = ',';
+        *at++ = digits[i];
+    }
+    *at = '\0';
+    return out;
+}

@@ -1,0 +1,21 @@
+/* Fetches everything that existed when the session began, into as many archives as the link makes of it, and
+ * puts each of them home at once. Knows when to try again. */
+#ifndef SERVER_TOOLS_SYNC_CLIENT_PULL_H
+#define SERVER_TOOLS_SYNC_CLIENT_PULL_H
+
+#include "server_tools/sync_client/export.h"
+#include "server_tools/sync_client/home.h"
+#include "server_tools/sync_client/report.h"
+
+enum {
+    PULL_ATTEMPTS = 5, /* in a row without an archive */
+    PULL_FIRST_WAIT_S = 1,
+    PULL_LIMIT_MIN = 1000, /* readings asked for after a break */
+    PULL_STORE_CHANGES_MAX = 3,
+};
+
+/* report: filled as far as it went, also when it fails. */
+bool pull(struct session *session, struct home *home, const struct archive_folder *folder,
+          struct report *report, struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,144 @@
+#include "server_tools/sync_client/receiver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/os/file.h"
+
+bool receiver_open(struct receiver *receiver, int fd, struct error *err)
+{
+    *receiver = (struct receiver){.fd = fd};
+    sha256_start(&receiver->hash);
+    receiver->pending = malloc(RECEIVER_WRITE_BYTES);
+    receiver->text = malloc(RECEIVER_TEXT_BYTES);
+    if (receiver->pending == NULL || receiver->text == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for receiving an export");
+    receiver->gzip = gzip_reader_new(err);
+    return receiver->gzip != NULL;
+}
+
+void receiver_close(struct receiver *receiver)
+{
+    gzip_reader_free(receiver->gzip);
+    free(receiver->pending);
+    free(receiver->text);
+    *receiver = (struct receiver){.fd = -1};
+}
+
+/* ---- the file ---- */
+
+static bool write_pending(struct receiver *receiver, struct error *err)
+{
+    if (!file_write_all(receiver->fd, receiver->pending, receiver->pending_bytes, err))
+        return error_wrap(err, "the archive");
+    receiver->pending_bytes = 0;
+    return true;
+}
+
+static bool keep(struct receiver *receiver, struct view piece, struct error *err)
+{
+    sha256_add(&receiver->hash, piece.data, piece.size);
+    receiver->bytes += (int64_t)piece.size;
+    while (piece.size > 0) {
+        size_t room = RECEIVER_WRITE_BYTES - receiver->pending_bytes;
+        size_t size = piece.size < room ? piece.size : room;
+        memcpy(receiver->pending + receiver->pending_bytes, piece.data, size);
+        receiver->pending_bytes += size;
+        piece = (struct view){piece.data + size, piece.size - size};
+        if (receiver->pending_bytes == RECEIVER_WRITE_BYTES && !write_pending(receiver, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the text ---- */
+
+static int64_t count_lines(const char *text, size_t size)
+{
+    int64_t lines = 0;
+    const char *end = text + size;
+    while (text < end && (text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        lines++;
+        text++;
+    }
+    return lines;
+}
+
+/* Keeps the last bytes of all that came. */
+static void keep_end(struct receiver *receiver, const char *text, size_t size)
+{
+    if (size >= sizeof(receiver->last)) {
+        memcpy(receiver->last, text + size - sizeof(receiver->last), sizeof(receiver->last));
+        receiver->last_bytes = sizeof(receiver->last);
+        return;
+    }
+    size_t stay = sizeof(receiver->last) - size;
+    if (stay > receiver->last_bytes)
+        stay = receiver->last_bytes;
+    memmove(receiver->last, receiver->last + receiver->last_bytes - stay, stay);
+    memcpy(receiver->last + stay, text, size);
+    receiver->last_bytes = stay + size;
+}
+
+static void look_at(struct receiver *receiver, const char *text, size_t size)
+{
+    size_t room = sizeof(receiver->first) - receiver->first_bytes;
+    size_t begin = size < room ? size : room;
+    memcpy(receiver->first + receiver->first_bytes, text, begin);
+    receiver->first_bytes += begin;
+    receiver->lines += count_lines(text, size);
+    keep_end(receiver, text, size);
+}
+
+bool receiver_take(struct receiver *receiver, struct view piece, struct error *err)
+{
+    if (!keep(receiver, piece, err))
+        return false;
+    size_t size;
+    do {
+        if (!gzip_read(receiver->gzip, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
+            return error_wrap(err, "the export");
+        look_at(receiver, receiver->text, size);
+    } while (piece.size > 0 || size == RECEIVER_TEXT_BYTES);
+    return true;
+}
+
+/* ---- the end ---- */
+
+static bool read_line(struct view line, const char *which, int64_t *seq, int64_t *time_us, struct error *err)
+{
+    struct record_reading reading;
+    if (!record_read_reading(line, &reading, err))
+        return error_wrap(err, "the export's %s line", which);
+    *seq = reading.seq;
+    *time_us = reading.time_us;
+    return true;
+}
+
+static bool read_ends(const struct receiver *receiver, struct received *out, struct error *err)
+{
+    const char *first_end = memchr(receiver->first, '\n', receiver->first_bytes);
+    const char *last_end = receiver->last + receiver->last_bytes - 1;
+    if (first_end == NULL || *last_end != '\n')
+        return error_set(err, ERR_INPUT, "the export is not made of lines");
+    const char *before = memrchr(receiver->last, '\n', receiver->last_bytes - 1);
+    const char *last = before != NULL ? before + 1 : receiver->last;
+    return read_line((struct view){receiver->first, (size_t)(first_end - receiver->first)}, "first",
+                     &out->first_seq, &out->first_us, err) &&
+           read_line((struct view){last, (size_t)(last_end - last)}, "last", &out->last_seq, &out->last_us,
+                     err);
+}
+
+bool receiver_finish(struct receiver *receiver, struct received *out, struct error *err)
+{
+    if (!write_pending(receiver, err))
+        return false;
+    if (!gzip_reader_at_end(receiver->gzip))
+        return error_set(err, ERR_UNREACHABLE, "the export broke off: its compressed stream has no end");
+    struct received received = {.lines = receiver->lines, .bytes = receiver->bytes};
+    if (receiver->last_bytes > 0 && !read_ends(receiver, &received, err))
+        return false;
+    sha256_finish_hex(&receiver->hash, received.sha256);
+    *out = received;
+    return true;
+}

@@ -1,0 +1,47 @@
+/* Takes the bytes of an export as they come: writes them, hashes them, and unpacks them to see that they are
+ * whole lines and a whole stream. Knows nothing of HTTP and of where the file will lie.
+ * Threads: one at a time. */
+#ifndef SERVER_TOOLS_SYNC_CLIENT_RECEIVER_H
+#define SERVER_TOOLS_SYNC_CLIENT_RECEIVER_H
+
+#include "common/crypto/hash.h"
+#include "common/pack/gzip.h"
+#include "common/wire/record.h"
+
+enum {
+    RECEIVER_WRITE_BYTES = 512 * 1024, /* one write(2) */
+    RECEIVER_TEXT_BYTES = 128 * 1024,  /* unpacked at a time: stays in the processor's cache */
+};
+
+struct receiver {
+    int fd; /* borrowed */
+    struct sha256 hash;
+    struct gzip_reader *gzip;
+    char *pending; /* RECEIVER_WRITE_BYTES: not yet written */
+    size_t pending_bytes;
+    char *text; /* RECEIVER_TEXT_BYTES */
+    int64_t bytes, lines;
+    char first[RECORD_LINE_MAX_BYTES]; /* the beginning of the text */
+    size_t first_bytes;
+    char last[2 * RECORD_LINE_MAX_BYTES]; /* its end so far: the last line whole, and what is before it */
+    size_t last_bytes;
+};
+
+bool receiver_open(struct receiver *receiver, int fd, struct error *err) MUST_USE;
+void receiver_close(struct receiver *receiver);
+#define SCOPE_RECEIVER SCOPE(receiver_close)
+
+/* Errors: ERR_INPUT (not gzip, damaged), ERR_SPACE, ERR_IO. */
+bool receiver_take(struct receiver *receiver, struct view piece, struct error *err) MUST_USE;
+
+struct received {
+    int64_t lines, bytes;
+    int64_t first_seq, last_seq; /* 0 without lines */
+    int64_t first_us, last_us;
+    char sha256[SHA256_HEX_BYTES];
+};
+/* The end: everything is written (not yet fsynced). Errors: ERR_UNREACHABLE (the compressed stream was cut
+ * off), ERR_INPUT (its first or last line is no reading). */
+bool receiver_finish(struct receiver *receiver, struct received *out, struct error *err) MUST_USE;
+
+#endif
