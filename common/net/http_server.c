@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "common/net/http_internal.h"
 
@@ -151,8 +152,19 @@ static struct http_server *new_server(const struct http_server_config *config, s
     return server;
 }
 
+/* libmicrohttpd, when it does not start, has closed the socket it was given or not, as it happens. */
+static void take_back(int *listen_fd, const struct stat *before)
+{
+    struct stat now;
+    if (fstat(*listen_fd, &now) != 0 || now.st_dev != before->st_dev || now.st_ino != before->st_ino)
+        *listen_fd = -1;
+}
+
 static bool start_daemon(struct http_server *server, int *listen_fd, struct error *err)
 {
+    struct stat listening;
+    if (fstat(*listen_fd, &listening) != 0)
+        return error_set_errno(err, "fstat of the listening socket");
     const struct http_server_config *config = &server->config;
     bool tls = config->cert_pem != NULL;
     struct MHD_OptionItem tls_options[] = {
@@ -172,9 +184,11 @@ static bool start_daemon(struct http_server *server, int *listen_fd, struct erro
         notice_connection, server, MHD_OPTION_NOTIFY_COMPLETED, http_request_close, server,
         MHD_OPTION_URI_LOG_CALLBACK, http_request_open, server, MHD_OPTION_ARRAY,
         tls ? tls_options : &tls_options[COUNT_OF(tls_options) - 1], MHD_OPTION_END);
-    if (server->daemon == NULL)
+    if (server->daemon == NULL) {
+        take_back(listen_fd, &listening);
         return error_set(err, ERR_INPUT, "libmicrohttpd did not start%s",
                          tls ? ": is the certificate or its key damaged?" : "");
+    }
     *listen_fd = -1; /* the daemon's now */
     return true;
 }
