@@ -262,10 +262,9 @@ struct loop_watch *loop_signal(struct loop *loop, int signal_number,
 {
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, signal_number);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = sigaddset(&set, signal_number) == 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
     if (fd < 0) {
-        error_set_errno(err, "signalfd");
+        error_set_errno(err, "wait for signal %d", signal_number);
         return NULL;
     }
     struct loop_watch what = {.handle = handle_signal, .call.caught = caught, .context = context};

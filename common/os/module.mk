@@ -1,1 +1,3 @@
 $(call unit,common/os/file,$(common_lib))
+$(call unit,common/os/loop,$(common_lib))
+$(call unit,common/os/notify,$(common_lib))
