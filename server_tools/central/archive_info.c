@@ -31,6 +31,16 @@ static bool parse_names(struct json_value root, struct archive_info *info, struc
            error_set(err, ERR_INPUT, "member `client_id`: no client id");
 }
 
+/* What the archive follows on. */
+static bool parse_beginning(struct json_value root, struct archive_info *info, struct error *err)
+{
+    struct json_value since = json_member(root, "since");
+    info->since = json_present(since) && !json_is_null(since);
+    info->after = -1;
+    return !json_present(json_member(root, "after")) ||
+           json_need_i64(root, "after", 0, INT64_MAX, &info->after, err);
+}
+
 static bool parse_numbers(struct json_value root, struct archive_info *info, struct error *err)
 {
     if (!json_need_i64(root, "count", 0, INT64_MAX, &info->count, err) ||
@@ -49,10 +59,9 @@ bool archive_info_parse(struct view text, struct archive_info *out, struct error
         return false;
     struct json_value root = json_root(json);
     struct archive_info info = {.present = true};
-    if (!parse_stream(root, err) || !parse_names(root, &info, err) || !parse_numbers(root, &info, err))
+    if (!parse_stream(root, err) || !parse_names(root, &info, err) || !parse_beginning(root, &info, err) ||
+        !parse_numbers(root, &info, err))
         return false;
-    struct json_value since = json_member(root, "since");
-    info.since = json_present(since) && !json_is_null(since);
     *out = info;
     return true;
 }

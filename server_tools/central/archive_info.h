@@ -16,7 +16,8 @@ struct archive_info {
     int64_t count;               /* lines */
     int64_t bytes;               /* of the archive */
     char sha256[SHA256_HEX_BYTES];
-    bool since; /* it was asked for by time: seqs may be missing before it and within it */
+    bool since;    /* it was asked for by time: seqs may be missing before it and within it */
+    int64_t after; /* else: it holds every reading with after < seq <= last_seq; -1: it does not say */
 };
 
 bool archive_info_parse(struct view text, struct archive_info *out, struct error *err) MUST_USE;

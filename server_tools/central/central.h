@@ -71,7 +71,8 @@ struct central_journal {
 bool central_journal(struct central *central, const struct central_journal *entry,
                      struct error *err) MUST_USE;
 
-/* For messages: rows, channels of a vehicle. Reads all of the vehicle's rows: 30 ms a million. */
+/* For messages: rows, channels of a vehicle. Reads all of the vehicle's rows, 30 ms a million; rows NULL:
+ * does not count them. */
 bool central_count(struct central *central, int64_t vehicle_id, int64_t *rows, int64_t *channels,
                    struct error *err) MUST_USE;
 

@@ -317,13 +317,14 @@ static bool sqlite_count(struct central *central, int64_t vehicle_id, int64_t *r
                          struct error *err)
 {
     struct central_sqlite *self = sqlite_of(central);
-    int64_t row_count;
+    int64_t row_count = 0;
     sqlite3_bind_int64(self->stmts[Q_COUNT_ROWS], 1, vehicle_id);
     sqlite3_bind_int64(self->stmts[Q_COUNT_CHANNELS], 1, vehicle_id);
-    if (!need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err) ||
+    if ((rows != NULL && !need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err)) ||
         !need_i64(self->stmts[Q_COUNT_CHANNELS], channels, err))
         return false;
-    *rows = row_count;
+    if (rows != NULL)
+        *rows = row_count;
     return true;
 }
 

@@ -101,19 +101,22 @@ static bool verify_end(const struct archive_reader *reader, const struct archive
                      (long long)info->count);
 }
 
-/* An archive asked for by time may leave out what came before it: the cursor moves only when it follows on
- * what is here and holds every seq. */
+/* The cursor says that everything before it is here. So an archive moves it only when it leaves nothing out
+ * behind what is here: one asked for by time must follow on it and hold every seq. */
 static bool may_move_cursor(struct import *import, const struct archive_info *info, const char *store_id,
                             bool *may, struct error *err)
 {
     *may = store_id != NULL;
-    if (!*may || !info->present || !info->since)
+    if (!*may || !info->present)
         return true;
     int64_t cursor;
     if (!central_cursor(import->central, import->vehicle_id, store_id, "readings", &cursor, err))
         return false;
-    *may = info->count > 0 && info->first_seq <= cursor + 1 &&
-           info->last_seq - info->first_seq == info->count - 1;
+    if (info->since)
+        *may = info->count > 0 && info->first_seq <= cursor + 1 &&
+               info->last_seq - info->first_seq == info->count - 1;
+    else
+        *may = info->after <= cursor;
     return true;
 }
 

@@ -199,8 +199,7 @@ bool home_note(struct home *home, const struct home_session *session, int64_t *c
                                           .rows_written = home->added,
                                           .bytes = session->bytes,
                                           .note = session->failure != NULL ? session->failure->text : ""};
-    int64_t rows;
     return central_vehicle(home->central, &vehicle, &home->vehicle_id, err) &&
            central_journal(home->central, &entry, err) &&
-           central_count(home->central, home->vehicle_id, &rows, channels, err);
+           central_count(home->central, home->vehicle_id, NULL, channels, err);
 }
