@@ -1,0 +1,12 @@
+portal_web := $(notdir $(wildcard portal/web/*.html portal/web/*.css portal/web/*.js portal/web/*.svg))
+common_web := $(notdir $(wildcard common/web/*.css common/web/*.js common/web/*.svg))
+$(call embed,portal_assets,portal/web,$(portal_web))
+$(call embed,common_web_assets,common/web,$(common_web))
+
+portal_lib := portal/api.c portal/auth.c portal/certificate.c portal/hosts.c portal/live.c portal/pages.c \
+	portal/pin.c portal/readings.c portal/session.c portal/status.c
+$(call appliance_program,portal,portal/main.c $(portal_lib) $(B)/gen/portal_assets.c \
+	$(B)/gen/common_web_assets.c $(telemetry_store_lib) $(common_lib))
+$(call unit,portal/hosts,portal/hosts.c $(common_lib))
+$(call unit,portal/pin,portal/pin.c $(common_lib))
+$(call unit,portal/session,portal/session.c $(common_lib))

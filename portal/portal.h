@@ -1,0 +1,34 @@
+/* What the parts of the portal share: made by main.c, borrowed by every handler (http_context).
+ * Threads: read-only once the server runs, but for what is safe by itself. */
+#ifndef PORTAL_PORTAL_H
+#define PORTAL_PORTAL_H
+
+#include <stdatomic.h>
+
+#include "common/app/daemon.h"
+#include "common/net/http_server.h"
+#include "portal/pin.h"
+#include "portal/readings.h"
+#include "portal/session.h"
+
+struct live;
+struct pages;
+
+struct portal {
+    struct daemon daemon;
+    struct path data_folder; /* TELEMETRY_DIR */
+    struct appliance_secrets secrets;
+    struct session_key session_key;
+    struct pin_guard *pins;
+    struct readings *readings;
+    struct pages *pages;
+    bool tls;
+    struct buf cert_pem, key_pem; /* with tls */
+    int64_t started_us;           /* monotonic */
+    struct http_server *server;
+    _Atomic(struct live *) live; /* NULL while starting and stopping */
+};
+
+enum { PORTAL_JSON_MAX_BYTES = 4 * 1024 * 1024 };
+
+#endif

@@ -1,0 +1,93 @@
+// What all the facts mean: one line that answers, and what is wrong with its next step. Pure: facts in, words out.
+
+import { bytes, duration } from "./common/format.js";
+import { t } from "./common/texts.js";
+
+const LOW_DISK_BYTES = 256 * 1024 * 1024;
+const ORDER = { problem: 0, attention: 1 };
+
+function item(level, key, values = {}, hintKey = `${key}.hint`) {
+    const hint = t(hintKey, values);
+    return { level, text: t(key, values), hint: hint === hintKey ? "" : hint };
+}
+
+function assessServices(status) {
+    const found = [];
+    if (status.watchdog?.state === "stopped")
+        found.push(item("problem", "problem.watchdog"));
+    for (const service of status.services ?? []) {
+        const values = { name: service.name, exit: service.last_exit ?? "-" };
+        if (service.state === "hung" || service.state === "stopped")
+            found.push(item("problem", `problem.${service.state}`, values));
+        else if (service.state === "waiting")
+            found.push(item("attention", "problem.waiting", values));
+    }
+    return found;
+}
+
+function assessInput(input) {
+    if (input.state === "failing")
+        return { level: "problem", text: t("problem.input", { name: input.name }), hint: input.error ?? "" };
+    if (input.state === "flooding")
+        return item("attention", "problem.input.flooding", { name: input.name, dropped: input.dropped });
+    return null;
+}
+
+function assessCollector(collector) {
+    const found = (collector?.inputs ?? []).map(assessInput).filter((one) => one !== null);
+    if (collector?.store?.state === "full")
+        found.push(item("problem", "problem.store.full"));
+    if (collector?.store?.state === "replaced")
+        found.push(item("attention", "problem.store.replaced"));
+    if (collector?.clock?.state === "jumped")
+        found.push(item("attention", "problem.clock", { duration: duration(Math.abs(collector.clock.last_jump_s)) }));
+    return found;
+}
+
+function assessStore(status) {
+    if (status.store.state === "missing")
+        return [item("attention", "problem.no_store")];
+    if (status.store.state !== "ok")
+        return [{ level: "problem", text: t("problem.store"), hint: status.store.detail ?? "" }];
+    return [];
+}
+
+function assessDisk(status) {
+    const free = status.disk.free_bytes;
+    if (free === null || (free >= LOW_DISK_BYTES && (status.collector?.disk?.state ?? "ok") === "ok"))
+        return [];
+    return [item("attention", "problem.disk", { bytes: bytes(free) })];
+}
+
+/* values: {count, stale, newestAgeS (null: none)}, of those shown. */
+function assessValues(status, values) {
+    if (status.store.state !== "ok" || values.count === 0)
+        return [];
+    if (values.stale === values.count)
+        return [item("problem", "problem.silent", { duration: duration(values.newestAgeS) })];
+    if (values.stale > 0)
+        return [item("attention", "problem.stale", { n: values.stale })];
+    return [];
+}
+
+function only(level, line, hint) {
+    return { level, line, items: [{ level: "", text: "", hint }] };
+}
+
+/* facts: {status (null: not known yet), reachable, failure, values}. Returns {level, line, items}. */
+export function assess({ status, reachable, failure, values }) {
+    if (!reachable)
+        return only("offline", t("answer.offline"), t("answer.offline.hint"));
+    if (status === null && failure !== "")
+        return only("problem", t("answer.failed"), failure);
+    if (status === null)
+        return { level: "wait", line: t("answer.loading"), items: [] };
+    const found = [...assessServices(status), ...assessStore(status), ...assessCollector(status.collector),
+        ...assessDisk(status), ...assessValues(status, values)]
+        .sort((a, b) => ORDER[a.level] - ORDER[b.level]);
+    if (found.length === 0) {
+        const line = values.count > 0 ? t("answer.ok.channels", { n: values.count }) : t("answer.ok");
+        return { level: "ok", line, items: [] };
+    }
+    return { level: found[0].level, line: found[0].text, items: [{ ...found[0], text: "" }, ...found.slice(1)] };
+}

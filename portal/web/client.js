@@ -1,0 +1,62 @@
+// Talks to the portal: JSON calls with a time-out, and the event stream. Knows nothing of the page.
+
+const CALL_MS = 10_000;
+const AGAIN_MS = 5_000; // after the stream was closed for good (not merely interrupted)
+
+export class CallError extends Error {
+    /* status 0: the machine could not be reached */
+    constructor(status, word, detail, retryAfterS = 0) {
+        super(detail || word);
+        Object.assign(this, { status, word, retryAfterS });
+    }
+}
+
+async function readError(answer) {
+    let body = {};
+    try {
+        body = await answer.json();
+    } catch {
+        // no JSON: the status says enough
+    }
+    return new CallError(answer.status, body.error ?? "failed", body.detail ?? answer.statusText,
+        Number(answer.headers.get("Retry-After") ?? 0));
+}
+
+export async function call(method, path, body) {
+    let answer;
+    try {
+        answer = await fetch(path, {
+            method,
+            headers: body === undefined ? {} : { "Content-Type": "application/json" },
+            body: body === undefined ? undefined : JSON.stringify(body),
+            signal: AbortSignal.timeout(CALL_MS),
+        });
+    } catch (error) {
+        throw new CallError(0, "unreachable", error.message);
+    }
+    if (!answer.ok)
+        throw await readError(answer);
+    return answer.json();
+}
+
+/* handlers: {reading(data), service(data), broken()}; broken is called when nothing comes any more, once a try.
+ * Returns a function that ends it. */
+export function watch(path, handlers) {
+    let source = null;
+    let timer = 0;
+    const open = () => {
+        source = new EventSource(path);
+        for (const name of ["reading", "service"])
+            source.addEventListener(name, (event) => handlers[name](JSON.parse(event.data)));
+        source.addEventListener("error", () => {
+            if (source.readyState === EventSource.CLOSED)
+                timer = setTimeout(open, AGAIN_MS); // refused: the browser does not try again by itself
+            handlers.broken();
+        });
+    };
+    open();
+    return () => {
+        clearTimeout(timer);
+        source.close();
+    };
+}
