@@ -80,6 +80,14 @@ void http_answer_take(struct http_request *request, unsigned status, const char 
         add_to_response(request, response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 }
 
+void http_answer_take_stream(struct http_request *request, unsigned status, const char *content_type,
+                             struct MHD_Response *response)
+{
+    if (response != NULL && strcmp(request->method, MHD_HTTP_METHOD_HEAD) == 0)
+        add_to_response(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
+    http_answer_take(request, status, content_type, response);
+}
+
 enum MHD_Result http_answer_queue(struct http_request *request)
 {
     if (request->response == NULL)
@@ -173,5 +181,5 @@ void http_answer_stream(struct http_request *request, unsigned status, const cha
         MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK_BYTES, read_stream, stream, free_stream);
     if (response == NULL)
         free_stream(stream);
-    http_answer_take(request, status, content_type, response);
+    http_answer_take_stream(request, status, content_type, response);
 }

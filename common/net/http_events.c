@@ -175,7 +175,7 @@ void http_events_subscribe(struct http_events *events, struct http_request *requ
     if (response == NULL)
         free_subscriber(subscriber);
     http_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    http_answer_take(request, MHD_HTTP_OK, "text/event-stream", response);
+    http_answer_take_stream(request, MHD_HTTP_OK, "text/event-stream", response);
 }
 
 size_t http_events_subscribers(struct http_events *events)

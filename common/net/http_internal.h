@@ -63,6 +63,10 @@ void http_request_close(void *server, struct MHD_Connection *connection, void **
 /* Takes the response over; NULL: no memory, which answers 500 without a body. */
 void http_answer_take(struct http_request *request, unsigned status, const char *content_type,
                       struct MHD_Response *response);
+/* The same for a response of unknown size: libmicrohttpd 0.9.75 ends a HEAD's answer with a last chunk that
+ * no client expects, unless the connection closes. */
+void http_answer_take_stream(struct http_request *request, unsigned status, const char *content_type,
+                             struct MHD_Response *response);
 /* Gives the answer to libmicrohttpd. */
 enum MHD_Result http_answer_queue(struct http_request *request);
 
