@@ -3,6 +3,7 @@
 #ifndef COMMON_STORE_DB_H
 #define COMMON_STORE_DB_H
 
+#include <math.h>
 #include <sqlite3.h>
 #include <stdint.h>
 
@@ -47,7 +48,51 @@ bool db_begin(sqlite3 *db, struct error *err) MUST_USE;  /* BEGIN IMMEDIATE */
 bool db_commit(sqlite3 *db, struct error *err) MUST_USE; /* rolls back when it fails */
 void db_rollback(sqlite3 *db);                           /* no harm outside a transaction */
 
+/* ---- values: index from 1, column from 0, as SQLite counts them ---- */
 void db_bind_view(sqlite3_stmt *stmt, int index, struct view text); /* copied */
+static inline void db_bind_i64(sqlite3_stmt *stmt, int index, int64_t value)
+{
+    sqlite3_bind_int64(stmt, index, value);
+}
+/* NaN becomes NULL. */
+static inline void db_bind_double(sqlite3_stmt *stmt, int index, double value)
+{
+    sqlite3_bind_double(stmt, index, value);
+}
+static inline void db_bind_null(sqlite3_stmt *stmt, int index)
+{
+    sqlite3_bind_null(stmt, index);
+}
+
+static inline bool db_column_is_null(sqlite3_stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt, column) == SQLITE_NULL;
+}
+static inline int64_t db_column_i64(sqlite3_stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt, column);
+}
+/* NULL becomes NaN. */
+static inline double db_column_double(sqlite3_stmt *stmt, int column)
+{
+    return db_column_is_null(stmt, column) ? (double)NAN : sqlite3_column_double(stmt, column);
+}
+/* NULL: the column is NULL. Valid until the next step. */
+static inline const char *db_column_text(sqlite3_stmt *stmt, int column)
+{
+    return (const char *)sqlite3_column_text(stmt, column);
+}
+
+/* Makes a statement ready for use again before it came to its end. */
+static inline void db_reset(sqlite3_stmt *stmt)
+{
+    sqlite3_reset(stmt);
+}
+/* Rows that the last INSERT, UPDATE or DELETE changed. */
+static inline int64_t db_changes(sqlite3 *db)
+{
+    return sqlite3_changes64(db);
+}
 
 static inline void scope_db(sqlite3 **db)
 {
