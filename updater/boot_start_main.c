@@ -196,6 +196,7 @@ static void become_watchdog(const char *root, int count, char **words)
     int size = snprintf(program, sizeof(program), "%s/current/bin/watchdog", root);
     if (arguments == NULL || size < 0 || (size_t)size >= sizeof(program)) {
         errno = arguments == NULL ? ENOMEM : ENAMETOOLONG;
+        free(arguments);
         return;
     }
     char option[] = "--root";
@@ -207,6 +208,9 @@ static void become_watchdog(const char *root, int count, char **words)
     for (int i = 1; i < count; i++)
         arguments[i + 2] = words[i];
     execv(program, arguments);
+    int number = errno;
+    free(arguments);
+    errno = number;
 }
 
 int main(int count, char **words)

@@ -1,6 +1,7 @@
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
@@ -107,20 +108,25 @@ static int not_running(const char *root, bool json)
     return 1;
 }
 
+/* Between taking the lock and its first word, a watchdog has only what an earlier one left. */
+static bool is_fresh(struct json_value status)
+{
+    int64_t pid;
+    return json_get_i64(json_member(status, "pid"), 1, INT32_MAX, &pid) &&
+           (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
 int status_command(const char *root, bool json)
 {
-    struct error err = {.code = ERR_NONE};
     struct path path;
     SCOPE_BUF struct buf text = BUF_LIMIT(STATUS_MAX_BYTES);
+    SCOPE_JSON struct json *document = NULL;
     if (!instance_runs(root))
         return not_running(root, json);
-    SCOPE_JSON struct json *document = NULL;
-    if (path_join(&path, root, "run/status.json", &err) && file_read_path(path.text, &text, &err))
-        document = json_parse(buf_view(&text), STATUS_MAX_BYTES, &err);
-    if (document == NULL) {
-        fprintf(stderr, "watchdog: %s\n", err.text);
-        return 1;
-    }
+    if (path_join(&path, root, "run/status.json", NULL) && file_read_path(path.text, &text, NULL))
+        document = json_parse(buf_view(&text), STATUS_MAX_BYTES, NULL);
+    if (document == NULL || !is_fresh(json_root(document)))
+        return not_running(root, json);
     struct json_value status = json_root(document);
     if (json)
         printf("{\"running\":true,%.*s", (int)text.size - 1, text.data + 1);

@@ -46,11 +46,13 @@ static void on_status(void *context, uint64_t times)
     (void)times;
     struct watchdog *watchdog = context;
     int64_t now_us = clock_monotonic_us(watchdog->clock);
-    if (now_us - watchdog->sampled_us >= (int64_t)STATUS_PERIOD_MS / 2 * US_PER_MS) {
-        for (size_t i = 0; i < watchdog->services.count; i++)
-            service_sample_usage(&watchdog->services.items[i], watchdog->clock);
-        watchdog->sampled_us = now_us;
+    bool due = now_us - watchdog->sampled_us >= (int64_t)STATUS_PERIOD_MS / 2 * US_PER_MS;
+    for (size_t i = 0; i < watchdog->services.count; i++) {
+        struct service *service = &watchdog->services.items[i];
+        if (due || service->rss_bytes == 0) /* 0: it has just been started */
+            service_sample_usage(service, watchdog->clock);
     }
+    watchdog->sampled_us = due ? now_us : watchdog->sampled_us;
     watchdog->status_due = false;
     write_status(watchdog);
     loop_timer_set(watchdog->status, STATUS_PERIOD_MS, 0);
@@ -475,6 +477,7 @@ static bool open_all(struct watchdog *watchdog, struct error *err)
         return false;
     if (!service_list_make(&watchdog->services, &appliance->config, watchdog->clock, err))
         return false;
+    write_status(watchdog); /* what an earlier one left is not true any more */
     watchdog->loop = loop_new(err);
     if (watchdog->loop == NULL || !watch_signals(watchdog, err) || !open_socket(watchdog, err) ||
         !owners_hand_over(appliance, watchdog->notify_path, err) || !watch_the_rest(watchdog, err))
