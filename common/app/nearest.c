@@ -4,6 +4,8 @@
 
 #include "common/base/attr.h"
 
+enum { SHORT_NAME_BYTES = 5 }; /* shorter ones may have one slip, others two */
+
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
@@ -38,8 +40,7 @@ void nearest_offer(struct nearest *nearest, struct view asked, const char *known
     if (asked.size == 0 || asked.size > NEAREST_NAME_BYTES || name.size > NEAREST_NAME_BYTES)
         return;
     unsigned distance = edit_distance(asked, name);
-    /* two slips, and at least half of the name must be right */
-    if (distance > 2 || 2 * distance > name.size)
+    if (distance > (name.size < SHORT_NAME_BYTES ? 1 : 2))
         return;
     if (nearest->name == NULL || distance < nearest->distance)
         *nearest = (struct nearest){known, distance};

@@ -29,6 +29,15 @@ struct parse {
     bool want_help, want_version;
 };
 
+static const struct option *find_in(const struct option *options, size_t count, struct view name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (view_is(name, options[i].name))
+            return &options[i];
+    }
+    return NULL;
+}
+
 /* ---- help ---------------------------------------------------------------------------------------------- */
 
 static size_t left_width(const struct option *option)
@@ -91,22 +100,15 @@ void options_print_help(const struct program *program)
     indent = widest(standard, COUNT_OF(standard), indent) + 2;
     for (size_t i = 0; i < program->option_count; i++)
         print_option(&program->options[i], indent);
-    for (size_t i = 0; i < COUNT_OF(standard); i++)
-        print_option(&standard[i], indent);
+    for (size_t i = 0; i < COUNT_OF(standard); i++) {
+        if (find_in(program->options, program->option_count, view_of(standard[i].name)) == NULL)
+            print_option(&standard[i], indent);
+    }
     if (program->epilog != NULL)
         printf("\n%s\n", program->epilog);
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------------- */
-
-static const struct option *find_in(const struct option *options, size_t count, struct view name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (view_is(name, options[i].name))
-            return &options[i];
-    }
-    return NULL;
-}
 
 static bool unknown_option(const struct program *program, struct view name, struct error *err)
 {
