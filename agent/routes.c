@@ -1,6 +1,6 @@
 #include "agent/routes.h"
 
-#include <stdio.h>
+#include <strings.h>
 
 #include "agent/auth_route.h"
 #include "agent/export_route.h"
@@ -54,7 +54,7 @@ static void require_token(struct http_request *request)
     const char *header = http_header(request, "Authorization");
     struct view token = view_of(header);
     struct session *session = NULL;
-    if (view_starts(token, scheme)) {
+    if (header != NULL && strncasecmp(header, scheme, sizeof(scheme) - 1) == 0) { /* RFC 9110, section 11.1 */
         token.data += sizeof(scheme) - 1;
         token.size -= sizeof(scheme) - 1;
         session = sessions_hold(agent_of(request)->sessions, token);
