@@ -7,29 +7,22 @@ const HOUR_S = 60 * MINUTE_S;
 const DAY_S = 24 * HOUR_S;
 const NOW_S = 5; // younger than this is "now": a figure that flickers every second tells nothing
 
-/* Digits after the point: few for large numbers, more for small ones. `range`: phys_max - phys_min, or null. */
-function decimals(value, range) {
+/* Digits after the point that fit: fewer for larger numbers. `range`: phys_max - phys_min, or null. */
+export function fittingDigits(value, range) {
     const scale = range !== null && range > 0 ? range : Math.abs(value);
-    if (Number.isInteger(value) && Math.abs(value) < 1e9)
+    if (Number.isInteger(value) || scale >= 1000)
         return 0;
-    if (scale >= 1000)
-        return Math.abs(value) >= 1000 ? 0 : 1;
     return scale >= 20 ? 1 : scale >= 1 ? 2 : 3;
 }
 
 const formatters = new Map();
 
-/* The same channel keeps its number of digits: `digits` null asks for a fitting one. */
 export function number(value, digits) {
     const key = `${currentLanguage()}:${digits}`;
     if (!formatters.has(key))
         formatters.set(key, new Intl.NumberFormat(currentLanguage(),
             { minimumFractionDigits: digits, maximumFractionDigits: digits }));
     return formatters.get(key).format(value);
-}
-
-export function fittingDigits(value, range) {
-    return decimals(value, range);
 }
 
 export function bytes(value) {

@@ -25,7 +25,8 @@ export function t(key, values = {}) {
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/* Fills every element with data-text="key" (its text), data-label="key" (its accessible name) below root. */
+/* Fills every element below root with data-text="key" (its text), data-label (its accessible name) or
+ * data-placeholder. */
 export function translate(root) {
     for (const element of root.querySelectorAll("[data-text]"))
         element.textContent = t(element.dataset.text);
@@ -33,4 +34,6 @@ export function translate(root) {
         element.setAttribute("aria-label", t(element.dataset.label));
         element.title = t(element.dataset.label);
     }
+    for (const element of root.querySelectorAll("[data-placeholder]"))
+        element.placeholder = t(element.dataset.placeholder);
 }

@@ -80,12 +80,8 @@ export function showInputs(status) {
     target.replaceChildren(...inputs.map(inputRow));
 }
 
-function heldFor(store) {
-    if (store.oldest === null || store.newest === null)
-        return t("machine.unknown");
-    const oldest = Date.parse(store.oldest);
-    return timeElement(store.oldest, t("machine.held.since",
-        { duration: duration((Date.parse(store.newest) - oldest) / 1000), time: localTime(oldest) }));
+function keptSince(store) {
+    return store.oldest === null ? t("machine.unknown") : timeElement(store.oldest, localTime(Date.parse(store.oldest)));
 }
 
 function roomFor(collector) {
@@ -95,7 +91,7 @@ function roomFor(collector) {
 
 function identity(id) {
     if (id === null)
-        return t("machine.unknown");
+        return t("machine.id.none");
     return element("span", { class: "identity", title: `${t("machine.id.hint")}: ${id}` },
         `${id.slice(0, IDENTITY_SHOWN)}…`);
 }
@@ -107,7 +103,7 @@ function facts(status, nowMs) {
         ["machine.version", status.version],
         ["machine.uptime", duration(status.machine_uptime_s)],
         ["machine.readings", store && number(store.readings, 0)],
-        ["machine.held", store && heldFor(store)],
+        ["machine.held", store && keptSince(store)],
         ["machine.size", store && bytes(store.bytes)],
         ["machine.full", roomFor(status.collector)],
         ["machine.disk", status.disk.free_bytes === null ? t("machine.unknown") : bytes(status.disk.free_bytes)],

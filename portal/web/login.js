@@ -1,7 +1,6 @@
 // The log-in form. Knows how to ask for the PIN; what follows is the caller's.
 
 import { call } from "./client.js";
-import { duration } from "./common/format.js";
 import { t } from "./common/texts.js";
 import { setText } from "./common/dom.js";
 
@@ -18,6 +17,11 @@ function say(level, text) {
     input.toggleAttribute("aria-invalid", level === "problem");
 }
 
+/* "4:59" */
+function minutes(seconds) {
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 function countDown(seconds) {
     clearInterval(lockTimer);
     const end = Date.now() + seconds * 1000;
@@ -25,7 +29,7 @@ function countDown(seconds) {
         const left = Math.ceil((end - Date.now()) / 1000);
         submit.disabled = left > 0;
         if (left > 0) {
-            say("problem", t("login.locked", { duration: duration(left) }));
+            say("problem", t("login.locked", { left: minutes(left) }));
             return;
         }
         clearInterval(lockTimer);

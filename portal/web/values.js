@@ -10,6 +10,7 @@ const filter = document.getElementById("filter");
 const STALE_MIN_S = 10;
 const STALE_INTERVALS = 5;
 const COORDINATE_DIGITS = 5;
+const FILTER_FROM = 12; // with fewer channels there is nothing to look for
 
 let rows = new Map(); // channel_id -> {channel, digits, timeMs, value, and the elements}
 let staleAfterS = STALE_MIN_S;
@@ -18,10 +19,12 @@ function groupOf(name) {
     return name.match(/^[^._\-/ ]+(?=[._\-/ ])/)?.[0] ?? "";
 }
 
-/* "gps_altitude" in the group "gps" is "altitude"; upper case at the front, as a label. */
+const ACRONYMS = /\b(cpu|gps|gpu|gsm|id|io|ip|lte|pm|ram|rpm|ssd|usb)\b/gi;
+
+/* "gps_altitude" in the group "gps" is "Altitude"; "gps" itself is "GPS". */
 function labelOf(name, group) {
     const rest = group === "" ? name : name.slice(group.length + 1);
-    const words = rest.replace(/[_]+/g, " ").trim() || name;
+    const words = (rest.replace(/_+/g, " ").trim() || name).replace(ACRONYMS, (word) => word.toUpperCase());
     return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -76,6 +79,7 @@ export function showChannels(channels, sampleIntervalMs) {
     if (others.length > 0)
         made.push(makeGroup(made.length > 0 ? t("values.other") : null, others, ""));
     groups.replaceChildren(...made);
+    filter.hidden = channels.length < FILTER_FROM;
     for (const [id, { timeMs, value }] of old)
         takeValue(id, timeMs, value);
     applyFilter();
