@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/app/appliance.h"
 #include "common/base/asset.h"
@@ -35,6 +36,9 @@ static bool make_folders(const char *root, struct error *err)
         if (!path_join(&path, root, folders[i].name, err) ||
             !folder_make_all(path.text, folders[i].mode, err))
             return false;
+        /* one that an earlier init was cut off from may be there with another mode */
+        if (chmod(path.text, folders[i].mode) != 0)
+            return error_set_errno(err, "chmod %s", path.text);
     }
     return true;
 }

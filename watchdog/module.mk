@@ -1,5 +1,5 @@
 # Keeps the services alive. The guard is a mode of the same program.
-watchdog_sources := watchdog/guard.c watchdog/instance.c watchdog/log_file.c watchdog/owners.c \
+watchdog_sources := watchdog/control.c watchdog/guard.c watchdog/instance.c watchdog/log_file.c watchdog/owners.c \
 	watchdog/process_tree.c watchdog/service.c watchdog/service_log.c watchdog/status.c \
 	watchdog/status_command.c watchdog/supervisor.c watchdog/watchdog.c
 $(call library,watchdog_lib,$(watchdog_sources))

@@ -2,18 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "common/os/notify.h"
-#include "common/os/process.h"
+#include "watchdog/control.h"
 #include "watchdog/instance.h"
 #include "watchdog/owners.h"
 #include "watchdog/process_tree.h"
-#include "watchdog/status.h"
 
 enum {
     FOLDER_MODE = 0755,
@@ -23,23 +21,7 @@ enum {
     SOCKET_PATH_BYTES = 108, /* unix(7): sun_path */
 };
 
-/* ---- status -------------------------------------------------------------------------------------------- */
-
-static void change_status(struct watchdog *watchdog)
-{
-    if (watchdog->status_due)
-        return;
-    watchdog->status_due = true;
-    loop_timer_set(watchdog->status, STATUS_DELAY_MS, 0);
-}
-
-static void write_status(struct watchdog *watchdog)
-{
-    struct error err = {.code = ERR_NONE};
-    if (!status_write(watchdog->appliance->root, watchdog->version, &watchdog->services, watchdog->clock,
-                      &err))
-        log_warn(&watchdog->log, "%s", err.text);
-}
+/* ---- what the loop tells us ---------------------------------------------------------------------------- */
 
 static void on_status(void *context, uint64_t times)
 {
@@ -54,263 +36,21 @@ static void on_status(void *context, uint64_t times)
     }
     watchdog->sampled_us = due ? now_us : watchdog->sampled_us;
     watchdog->status_due = false;
-    write_status(watchdog);
+    control_write_status(watchdog);
     loop_timer_set(watchdog->status, STATUS_PERIOD_MS, 0);
-}
-
-static size_t count_running(const struct watchdog *watchdog)
-{
-    size_t running = 0;
-    for (size_t i = 0; i < watchdog->services.count; i++)
-        running += watchdog->services.items[i].machine.state == SERVICE_RUNNING ? 1 : 0;
-    return running;
-}
-
-/* One broken service must not have the system give us up, and with us all the others. */
-static void tell_ready(struct watchdog *watchdog)
-{
-    char message[NOTIFY_MESSAGE_BYTES];
-    size_t running = count_running(watchdog);
-    int64_t passed_us = clock_monotonic_us(watchdog->clock) - watchdog->started_us;
-    if (watchdog->ready_told ||
-        (running < watchdog->services.count && passed_us < READY_TIMEOUT_S * (int64_t)US_PER_S))
-        return;
-    watchdog->ready_told = true;
-    snprintf(message, sizeof(message), "READY=1\nSTATUS=version %s: %zu of %zu services run",
-             watchdog->version, running, watchdog->services.count);
-    notify_send(message);
-    log_info(&watchdog->log, "%zu of %zu services run", running, watchdog->services.count);
-}
-
-/* ---- one service --------------------------------------------------------------------------------------- */
-
-static void apply(struct watchdog *watchdog, struct service *service, enum service_event event);
-
-static void start_process(struct watchdog *watchdog, struct service *service)
-{
-    struct error err = {.code = ERR_NONE};
-    struct service_setup setup = {
-        .root = watchdog->appliance->root,
-        .program_folder = watchdog->program_folder.text,
-        .watchdog = watchdog->self.text,
-        .user = watchdog->appliance->config.service_user,
-        .notify_socket = watchdog->notify_path,
-    };
-    if (!service_start_process(service, &setup, &err)) {
-        log_error(&watchdog->log, "%s cannot be started: %s", service->name, err.text);
-        snprintf(service->exit, sizeof(service->exit), "not started: %.200s", err.text);
-        apply(watchdog, service, SERVICE_ENDED);
-        return;
-    }
-    log_info(&watchdog->log, "%s started: process %d, version %s", service->name, (int)service->pid,
-             watchdog->version);
-    /* a command knows nothing of READY=1: it runs as long as it lives */
-    if (!service->built_in)
-        apply(watchdog, service, SERVICE_READY);
-}
-
-static void do_action(struct watchdog *watchdog, struct service *service, enum service_action action)
-{
-    switch (action) {
-    case SERVICE_DO_NOTHING:
-        break;
-    case SERVICE_DO_SPAWN:
-        start_process(watchdog, service);
-        break;
-    case SERVICE_DO_ASK:
-        service_ask_process(service);
-        break;
-    case SERVICE_DO_KILL:
-        service_kill_process(service);
-        break;
-    }
-}
-
-static void tell_change(const struct watchdog *watchdog, const struct service *service,
-                        enum service_state before)
-{
-    const struct log *log = &watchdog->log;
-    const struct service_machine *machine = &service->machine;
-    int64_t wait_us = machine->deadline_us - clock_monotonic_us(watchdog->clock);
-    switch (machine->state) {
-    case SERVICE_WAITING:
-        log_warn(log, "%s ended (%s); it is started again in %" PRId64 " s", service->name, service->exit,
-                 (wait_us + US_PER_S / 2) / US_PER_S);
-        break;
-    case SERVICE_HUNG:
-        log_error(log,
-                  before == SERVICE_STARTING ? "%s is not ready after %d s: killed"
-                                             : "%s missed its beats for %d s: killed",
-                  service->name,
-                  before == SERVICE_STARTING ? SERVICE_START_TIMEOUT_S : SERVICE_BEAT_TIMEOUT_S);
-        break;
-    case SERVICE_STOPPED:
-        log_info(log, "%s stopped%s%s", service->name, service->exit[0] != '\0' ? ": " : "", service->exit);
-        break;
-    case SERVICE_STOPPING:
-        if (before == SERVICE_STOPPING)
-            log_error(log, "%s does not stop: killed", service->name);
-        break;
-    case SERVICE_STARTING:
-    case SERVICE_RUNNING:
-        break;
-    }
-}
-
-static void apply(struct watchdog *watchdog, struct service *service, enum service_event event)
-{
-    enum service_state before = service->machine.state;
-    enum service_action action = supervisor_step(&service->machine, event, watchdog->clock);
-    bool changed = service->machine.state != before;
-    if (changed)
-        change_status(watchdog);
-    if (changed || action == SERVICE_DO_KILL)
-        tell_change(watchdog, service, before);
-    do_action(watchdog, service, action);
-}
-
-/* ---- all of them --------------------------------------------------------------------------------------- */
-
-/* All services of one start come from one release, even when `current` moves meanwhile. */
-static bool resolve_release(struct watchdog *watchdog, struct error *err)
-{
-    char version[RELEASE_VERSION_BYTES];
-    struct path folder;
-    const char *root = watchdog->appliance->root;
-    if (!release_current(root, version, err) ||
-        !path_printf(&folder, err, "%s/releases/%s/bin", root, version))
-        return false;
-    memcpy(watchdog->version, version, sizeof(version));
-    watchdog->program_folder = folder;
-    return true;
-}
-
-static void start_all(struct watchdog *watchdog)
-{
-    struct error err = {.code = ERR_NONE};
-    watchdog->phase = WATCHDOG_UP;
-    if (!resolve_release(watchdog, &err))
-        log_error(&watchdog->log, "%s; the services stay at version %s", err.text, watchdog->version);
-    for (size_t i = 0; i < watchdog->services.count; i++)
-        apply(watchdog, &watchdog->services.items[i], SERVICE_START);
-}
-
-/* Asks the last one that has not stopped yet; the one before it has its turn when that is gone. */
-static bool all_stopped(struct watchdog *watchdog)
-{
-    for (size_t i = watchdog->services.count; i-- > 0;) {
-        struct service *service = &watchdog->services.items[i];
-        if (service->machine.state != SERVICE_STOPPED && service->machine.state != SERVICE_STOPPING)
-            apply(watchdog, service, SERVICE_STOP);
-        if (service->machine.state != SERVICE_STOPPED)
-            return false;
-    }
-    return true;
-}
-
-static void plan_deadline(struct watchdog *watchdog)
-{
-    int64_t next_us = SERVICE_NEVER;
-    int64_t ready_us = watchdog->started_us + READY_TIMEOUT_S * (int64_t)US_PER_S;
-    for (size_t i = 0; i < watchdog->services.count; i++) {
-        int64_t deadline_us = watchdog->services.items[i].machine.deadline_us;
-        next_us = deadline_us < next_us ? deadline_us : next_us;
-    }
-    if (!watchdog->ready_told && ready_us < next_us)
-        next_us = ready_us;
-    int64_t left_us = next_us - clock_monotonic_us(watchdog->clock);
-    int64_t left_ms = left_us > 0 ? left_us / US_PER_MS + 1 : 0;
-    loop_timer_set(watchdog->deadline, next_us == SERVICE_NEVER ? -1 : left_ms, 0);
-}
-
-/* What every callback ends with. */
-static void settle(struct watchdog *watchdog)
-{
-    if (watchdog->phase != WATCHDOG_UP && all_stopped(watchdog)) {
-        if (watchdog->phase == WATCHDOG_RESTARTING)
-            start_all(watchdog);
-        else
-            loop_stop(watchdog->loop);
-    }
-    if (watchdog->phase == WATCHDOG_UP)
-        tell_ready(watchdog);
-    plan_deadline(watchdog);
-}
-
-/* ---- what the loop tells us ---------------------------------------------------------------------------- */
-
-/* We are the subreaper of all services: what a dead one leaves behind becomes our child. Nothing of it stays.
- */
-static void kill_strays(const struct watchdog *watchdog)
-{
-    SCOPE_FREE struct process_tree *strays = malloc(sizeof(*strays));
-    pid_t known[SERVICES_MAX];
-    for (size_t i = 0; i < watchdog->services.count; i++)
-        known[i] = watchdog->services.items[i].pid;
-    if (strays == NULL || !process_tree_read(getpid(), known, watchdog->services.count, strays))
-        return;
-    if (strays->count > 0)
-        log_warn(&watchdog->log, "%zu processes were left behind: killed", strays->count);
-    process_tree_signal(strays, SIGKILL);
-}
-
-static struct service *service_of(const struct watchdog *watchdog, pid_t pid)
-{
-    for (size_t i = 0; i < watchdog->services.count; i++) {
-        if (watchdog->services.items[i].pid == pid)
-            return &watchdog->services.items[i];
-    }
-    return NULL;
 }
 
 static void on_child(void *context, int signal_number)
 {
     (void)signal_number;
     struct watchdog *watchdog = context;
-    bool one_ended = false;
+    bool reaped = false;
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        char text[PROCESS_STATUS_BYTES];
-        struct service *service = service_of(watchdog, pid);
-        if (service == NULL)
-            continue;
-        snprintf(service->exit, sizeof(service->exit), "%s", process_status_text(text, status));
-        service_forget_process(service);
-        apply(watchdog, service, SERVICE_ENDED);
-        one_ended = true;
-    }
-    if (one_ended)
-        kill_strays(watchdog);
-    settle(watchdog);
-}
-
-/* A built-in service speaks for itself alone; a command, anything that its guard watches over. */
-static struct service *sender_of(const struct watchdog *watchdog, pid_t sender)
-{
-    pid_t known[SERVICES_MAX];
-    for (size_t i = 0; i < watchdog->services.count; i++)
-        known[i] = watchdog->services.items[i].pid;
-    size_t at = process_tree_owner(sender, known, watchdog->services.count);
-    if (at == watchdog->services.count)
-        return NULL;
-    struct service *service = &watchdog->services.items[at];
-    return service->built_in && service->pid != sender ? NULL : service;
-}
-
-static void take_note(struct watchdog *watchdog, const struct notify_message *note)
-{
-    char status[SERVICE_STATUS_BYTES];
-    struct service *service = sender_of(watchdog, note->sender);
-    if (service == NULL)
-        return;
-    if (notify_has(note, "WATCHDOG=1"))
-        apply(watchdog, service, SERVICE_BEAT);
-    if (notify_has(note, "READY=1"))
-        apply(watchdog, service, SERVICE_READY);
-    if (notify_value(note, "STATUS", status, sizeof(status)) && strcmp(status, service->status) != 0) {
-        snprintf(service->status, sizeof(service->status), "%s", status);
-        change_status(watchdog);
-    }
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; reaped = true)
+        control_ended(watchdog, pid, status);
+    if (reaped)
+        control_kill_strays(watchdog);
+    control_settle(watchdog);
 }
 
 static void on_note(void *context, uint32_t events)
@@ -319,8 +59,8 @@ static void on_note(void *context, uint32_t events)
     struct watchdog *watchdog = context;
     struct notify_message note;
     for (int i = 0; i < NOTES_A_TURN && notify_receive(watchdog->notify_fd, &note); i++)
-        take_note(watchdog, &note);
-    settle(watchdog);
+        control_take_note(watchdog, &note);
+    control_settle(watchdog);
 }
 
 /* Beats that have arrived count before anybody is found hung. */
@@ -329,9 +69,8 @@ static void on_deadline(void *context, uint64_t times)
     (void)times;
     struct watchdog *watchdog = context;
     on_note(watchdog, 0);
-    for (size_t i = 0; i < watchdog->services.count; i++)
-        apply(watchdog, &watchdog->services.items[i], SERVICE_EXPIRE);
-    settle(watchdog);
+    control_expire(watchdog);
+    control_settle(watchdog);
 }
 
 /* True when there was a flag, and it is gone for good: a restart must not be repeated at our next start. */
@@ -357,7 +96,7 @@ static void on_root(void *context, const char *name)
         return;
     log_info(&watchdog->log, "restart.flag: restarting all services");
     watchdog->phase = WATCHDOG_RESTARTING;
-    settle(watchdog);
+    control_settle(watchdog);
 }
 
 static void on_end(void *context, int signal_number)
@@ -372,7 +111,7 @@ static void on_end(void *context, int signal_number)
     log_info(&watchdog->log, "stopping on %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_send("STOPPING=1");
     watchdog->phase = WATCHDOG_ENDING;
-    settle(watchdog);
+    control_settle(watchdog);
 }
 
 static void on_hangup(void *context, int signal_number)
@@ -469,7 +208,7 @@ static bool open_all(struct watchdog *watchdog, struct error *err)
 {
     struct path log_folder;
     const struct appliance *appliance = watchdog->appliance;
-    if (!make_folders(appliance, &log_folder, err) || !resolve_release(watchdog, err) ||
+    if (!make_folders(appliance, &log_folder, err) || !control_resolve_release(watchdog, err) ||
         !find_self(&watchdog->self, err))
         return false;
     watchdog->lock_fd = instance_lock(appliance->root, err);
@@ -477,7 +216,7 @@ static bool open_all(struct watchdog *watchdog, struct error *err)
         return false;
     if (!service_list_make(&watchdog->services, &appliance->config, watchdog->clock, err))
         return false;
-    write_status(watchdog); /* what an earlier one left is not true any more */
+    control_write_status(watchdog); /* what an earlier one left is not true any more */
     watchdog->loop = loop_new(err);
     if (watchdog->loop == NULL || !watch_signals(watchdog, err) || !open_socket(watchdog, err) ||
         !owners_hand_over(appliance, watchdog->notify_path, err) || !watch_the_rest(watchdog, err))
@@ -510,8 +249,8 @@ bool watchdog_run(struct watchdog *watchdog, struct error *err)
     log_info(&watchdog->log, "version %s, process %d, %s", watchdog->version, (int)getpid(),
              watchdog->appliance->root);
     take_flag(watchdog); /* everything is started anew anyway */
-    start_all(watchdog);
-    settle(watchdog);
+    control_start_all(watchdog);
+    control_settle(watchdog);
     return loop_run(watchdog->loop, err);
 }
 
@@ -538,7 +277,7 @@ void watchdog_close(struct watchdog *watchdog)
 {
     sweep(watchdog);
     if (watchdog->status != NULL)
-        write_status(watchdog);
+        control_write_status(watchdog);
     if (watchdog->own_log.loop != NULL) {
         watchdog->log.fd = watchdog->own_log.copy_fd;
         service_log_close(&watchdog->own_log);
