@@ -1,0 +1,184 @@
+#include "server_tools/sync_client/receiver.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/text.h"
+#include "common/os/file.h"
+
+enum { STREAM_MAX_BYTES = 8 * 1024 * 1024, TIME_US = 1000000 };
+
+static void add_line(struct buf *text, int64_t seq)
+{
+    buf_printf(text,
+               "{\"seq\":%" PRId64
+               ",\"time\":\"1970-01-01T00:00:%02d.000000Z\",\"channel\":\"c\",\"value\":1}\n",
+               seq, (int)(seq % 60));
+}
+
+static struct buf compressed(struct view text)
+{
+    struct buf out = BUF_LIMIT(STREAM_MAX_BYTES);
+    struct gzip_writer *writer = gzip_writer_new(NULL);
+    assert_non_null(writer);
+    for (bool ended = false; !ended;) {
+        char piece[4096];
+        size_t size = gzip_write(writer, &text, true, piece, sizeof(piece), &ended);
+        assert_true(buf_append(&out, piece, size));
+    }
+    gzip_writer_free(writer);
+    return out;
+}
+
+struct outcome {
+    bool taken, finished;
+    struct received received;
+    struct error err;
+    struct buf written;
+};
+
+/* Everything in pieces of one size. */
+static struct outcome receive(struct view stream, size_t piece_bytes)
+{
+    struct outcome outcome = {.taken = true, .written = BUF_LIMIT(STREAM_MAX_BYTES)};
+    SCOPE_FILE FILE *file = tmpfile();
+    assert_non_null(file);
+    SCOPE_RECEIVER struct receiver receiver;
+    assert_true(receiver_open(&receiver, fileno(file), &outcome.err));
+    while (stream.size > 0 && outcome.taken) {
+        size_t size = stream.size < piece_bytes ? stream.size : piece_bytes;
+        outcome.taken = receiver_take(&receiver, (struct view){stream.data, size}, &outcome.err);
+        stream = (struct view){stream.data + size, stream.size - size};
+    }
+    outcome.finished = outcome.taken && receiver_finish(&receiver, &outcome.received, &outcome.err);
+    assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+    assert_true(file_read_all(fileno(file), &outcome.written, NULL));
+    return outcome;
+}
+
+static void pieces_of_any_size_make_the_same(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+    for (int64_t seq = 7; seq < 7 + 20000; seq++)
+        add_line(&text, seq);
+    SCOPE_BUF struct buf stream = compressed(buf_view(&text));
+    static const size_t sizes[] = {1, 2, 13, 4096, 16384, STREAM_MAX_BYTES};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct outcome outcome = receive(buf_view(&stream), sizes[i]);
+        assert_true(outcome.finished);
+        assert_int_equal(outcome.received.lines, 20000);
+        assert_int_equal(outcome.received.bytes, stream.size);
+        assert_int_equal(outcome.received.first_seq, 7);
+        assert_int_equal(outcome.received.last_seq, 20006);
+        assert_int_equal(outcome.received.first_us, 7 * TIME_US);
+        assert_int_equal(outcome.received.last_us, 26 * TIME_US);
+        assert_true(view_equal(buf_view(&outcome.written), buf_view(&stream)));
+        unsigned char digest[SHA256_BYTES];
+        char hex[SHA256_HEX_BYTES];
+        sha256_of(buf_view(&stream), digest);
+        text_hex_encode(hex, digest, sizeof(digest));
+        assert_string_equal(outcome.received.sha256, hex);
+        buf_clear(&outcome.written);
+    }
+}
+
+static void few_lines(void **state)
+{
+    (void)state;
+    for (int count = 0; count < 4; count++) {
+        SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+        for (int seq = 1; seq <= count; seq++)
+            add_line(&text, seq);
+        SCOPE_BUF struct buf stream = compressed(buf_view(&text));
+        struct outcome outcome = receive(buf_view(&stream), 5);
+        assert_true(outcome.finished);
+        assert_int_equal(outcome.received.lines, count);
+        assert_int_equal(outcome.received.last_seq, count);
+        assert_int_equal(outcome.received.first_seq, count > 0 ? 1 : 0);
+        buf_clear(&outcome.written);
+    }
+}
+
+static void a_stream_cut_anywhere_is_never_whole(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+    for (int64_t seq = 1; seq <= 50; seq++)
+        add_line(&text, seq);
+    SCOPE_BUF struct buf stream = compressed(buf_view(&text));
+    for (size_t size = 0; size < stream.size; size++) {
+        struct outcome outcome = receive((struct view){stream.data, size}, 64);
+        assert_true(outcome.taken);
+        assert_false(outcome.finished);
+        assert_int_equal(outcome.err.code, ERR_UNREACHABLE); /* worth another attempt */
+        buf_clear(&outcome.written);
+    }
+}
+
+static void expect_refused(struct view stream)
+{
+    struct outcome outcome = receive(stream, 100);
+    assert_false(outcome.finished);
+    assert_int_equal(outcome.err.code, ERR_INPUT);
+    buf_clear(&outcome.written);
+}
+
+static void what_is_no_stream_of_lines_is_refused(void **state)
+{
+    (void)state;
+    expect_refused(view_of("this is no gzip at all, whatever its header says"));
+    static const char *const texts[] = {
+        "no line feed",
+        "no reading\n",
+        "\n",
+        "{\"seq\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"channel\":\"c\",\"value\":1}\nhalf a li",
+        "{\"seq\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"channel\":\"c\",\"value\":1}\n\n",
+        "{}\n{\"seq\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"channel\":\"c\",\"value\":1}\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        SCOPE_BUF struct buf stream = compressed(view_of(texts[i]));
+        expect_refused(buf_view(&stream));
+    }
+    SCOPE_BUF struct buf endless = BUF_LIMIT(STREAM_MAX_BYTES);
+    for (int i = 0; i < 100000; i++)
+        buf_append_text(&endless, "0123456789");
+    buf_append_byte(&endless, '\n');
+    SCOPE_BUF struct buf stream = compressed(buf_view(&endless));
+    expect_refused(buf_view(&stream));
+}
+
+static void a_flipped_bit_is_found(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+    for (int64_t seq = 1; seq <= 200; seq++)
+        add_line(&text, seq);
+    SCOPE_BUF struct buf stream = compressed(buf_view(&text));
+    for (size_t at = 10; at < stream.size; at += 7) { /* behind the header, whose fields say nothing here */
+        stream.data[at] = (char)(stream.data[at] ^ 1);
+        struct outcome outcome = receive(buf_view(&stream), 512);
+        assert_false(outcome.finished);
+        buf_clear(&outcome.written);
+        stream.data[at] = (char)(stream.data[at] ^ 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pieces_of_any_size_make_the_same),
+        cmocka_unit_test(few_lines),
+        cmocka_unit_test(a_stream_cut_anywhere_is_never_whole),
+        cmocka_unit_test(what_is_no_stream_of_lines_is_refused),
+        cmocka_unit_test(a_flipped_bit_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
