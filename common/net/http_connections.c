@@ -11,7 +11,8 @@
 
 struct http_connection {
     bool used;
-    bool closing; /* shut down by us; its owner has not yet noticed */
+    bool closing;   /* shut down by us; its owner has not yet noticed */
+    bool cut_short; /* its owner's alone */
     int fd;
     struct http_address address;
     struct http_connection_progress progress;
@@ -177,6 +178,21 @@ void http_connection_answers(struct http_connections *table, struct http_connect
 void http_connection_request_done(struct http_connections *table, struct http_connection *row)
 {
     change_state(table, row, HTTP_OWES_NEXT_HEADERS);
+}
+
+void http_connection_set_cut_short(struct http_connection *row)
+{
+    row->cut_short = true;
+}
+
+bool http_connection_cut_short(const struct http_connection *row)
+{
+    return row->cut_short;
+}
+
+int http_connection_fd(const struct http_connection *row)
+{
+    return row->fd;
 }
 
 void http_connection_abort(struct http_connections *table, struct http_connection *row)

@@ -46,6 +46,10 @@ void http_connection_headers_done(struct http_connections *table, struct http_co
                                   bool body_follows);
 void http_connection_answers(struct http_connections *table, struct http_connection *row);
 void http_connection_request_done(struct http_connections *table, struct http_connection *row);
+/* It was answered while it still sends its body; the connection ends with this answer. By its own thread. */
+void http_connection_set_cut_short(struct http_connection *row);
+bool http_connection_cut_short(const struct http_connection *row);
+int http_connection_fd(const struct http_connection *row);
 
 /* Shuts the connection down and lets the kernel drop what it has not sent. */
 void http_connection_abort(struct http_connections *table, struct http_connection *row);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "common/net/http_connections.h"
+#include "common/net/http_linger.h"
 #include "common/net/http_server.h"
 #include "common/net/http_target.h"
 
@@ -19,9 +20,12 @@ struct http_server {
     uint16_t port;
     atomic_bool stopping; /* streams break off */
 
-    pthread_t keeper; /* sweeps the connections, sends heartbeats */
+    struct http_linger *linger;
+
+    pthread_t keeper; /* sweeps the connections, sends heartbeats, lets connections linger */
     bool keeper_runs;
-    int keeper_wake_fd; /* eventfd: stop */
+    atomic_bool keeper_ends;
+    int keeper_wake_fd; /* eventfd: look at keeper_ends and at the lingering ones */
 
     pthread_mutex_t hubs_lock;
     struct http_events *hubs; /* freed with the server */

@@ -219,7 +219,10 @@ static enum MHD_Result begin(struct http_request *request, const char *version)
     request->refused = true;
     bool asks_first = http_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
     bool too_large = !body.chunked && body.bytes > request->max_taken_bytes;
-    return asks_first || too_large ? http_answer_queue(request) : MHD_YES;
+    if (!asks_first && !too_large)
+        return MHD_YES;
+    http_connection_set_cut_short(request->row);
+    return http_answer_queue(request);
 }
 
 /* ---- the body ---- */

@@ -61,6 +61,15 @@ static void begin_connection(struct http_server *server, struct MHD_Connection *
         shutdown(fd, SHUT_RDWR);
 }
 
+static void end_connection(struct http_server *server, struct http_connection *row)
+{
+    if (http_connection_cut_short(row)) {
+        http_linger_add(server->linger, http_connection_fd(row));
+        eventfd_write(server->keeper_wake_fd, 1);
+    }
+    http_connections_remove(server->connections, row);
+}
+
 /* A closed one is told of before its socket is closed. */
 static void notice_connection(void *context, struct MHD_Connection *connection, void **row,
                               enum MHD_ConnectionNotificationCode what)
@@ -69,7 +78,7 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         begin_connection(server, connection, row);
     } else if (*row != NULL) {
-        http_connections_remove(server->connections, *row);
+        end_connection(server, *row);
         *row = NULL;
     }
 }
@@ -99,16 +108,32 @@ static int keeper_period_ms(const struct http_server_config *config)
     return period > HTTP_KEEPER_MIN_PERIOD_MS ? period : HTTP_KEEPER_MIN_PERIOD_MS;
 }
 
+static void look_at_connections(struct http_server *server)
+{
+    size_t closed = http_connections_sweep(server->connections);
+    if (closed > 0)
+        log_debug(server->config.log, "closed %zu slow or silent connections", closed);
+    tick_hubs(server);
+}
+
 static void *keep(void *context)
 {
     struct http_server *server = context;
-    int period_ms = keeper_period_ms(&server->config);
-    struct pollfd wake = {.fd = server->keeper_wake_fd, .events = POLLIN};
-    while (poll(&wake, 1, period_ms) <= 0) {
-        size_t closed = http_connections_sweep(server->connections);
-        if (closed > 0)
-            log_debug(server->config.log, "closed %zu slow or silent connections", closed);
-        tick_hubs(server);
+    int64_t period_us = (int64_t)keeper_period_ms(&server->config) * US_PER_MS;
+    int64_t next_us = clock_monotonic_us(clock_system()) + period_us;
+    while (!atomic_load(&server->keeper_ends)) {
+        struct pollfd fds[1 + HTTP_LINGER_MAX] = {{.fd = server->keeper_wake_fd, .events = POLLIN}};
+        size_t count = 1 + http_linger_fill(server->linger, fds + 1);
+        int64_t left_us = next_us - clock_monotonic_us(clock_system());
+        if (left_us > 0 && poll(fds, count, (int)(left_us / US_PER_MS) + 1) > 0) {
+            eventfd_t times;
+            eventfd_read(server->keeper_wake_fd, &times);
+        }
+        http_linger_drain(server->linger);
+        if (clock_monotonic_us(clock_system()) >= next_us) {
+            look_at_connections(server);
+            next_us = clock_monotonic_us(clock_system()) + period_us;
+        }
     }
     return NULL;
 }
@@ -195,7 +220,7 @@ static bool start_daemon(struct http_server *server, int *listen_fd, struct erro
 
 static bool start_keeper(struct http_server *server, struct error *err)
 {
-    server->keeper_wake_fd = eventfd(0, EFD_CLOEXEC);
+    server->keeper_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->keeper_wake_fd < 0)
         return error_set_errno(err, "eventfd");
     int result = pthread_create(&server->keeper, NULL, keep, server);
@@ -219,6 +244,9 @@ static bool start_parts(struct http_server *server, struct error *err)
     raise_descriptor_limit();
     server->connections = http_connections_new(&limits, config->clock, err);
     if (server->connections == NULL)
+        return false;
+    server->linger = http_linger_new(config->clock, err);
+    if (server->linger == NULL)
         return false;
     SCOPE_FD int fd = http_listen(config->bind, config->port, err);
     return fd >= 0 && http_listen_port(fd, &server->port, err) && start_keeper(server, err) &&
@@ -273,6 +301,7 @@ static void stop_daemon(struct http_server *server)
 static void stop_keeper(struct http_server *server)
 {
     if (server->keeper_runs) {
+        atomic_store(&server->keeper_ends, true);
         eventfd_write(server->keeper_wake_fd, 1);
         pthread_join(server->keeper, NULL);
     }
@@ -289,6 +318,7 @@ void http_server_stop(struct http_server *server)
     stop_keeper(server);
     while (server->hubs != NULL)
         server->hubs = http_events_destroy(server->hubs);
+    http_linger_free(server->linger);
     http_connections_free(server->connections);
     pthread_mutex_destroy(&server->hubs_lock);
     free(server);

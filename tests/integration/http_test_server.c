@@ -16,7 +16,7 @@
 enum { UPLOAD_MAX_BYTES = 64 * 1024 * 1024, ECHO_MAX_BYTES = 8192, PEM_MAX_BYTES = 16 * 1024 };
 
 struct site {
-    struct http_events *events;
+    _Atomic(struct http_events *) events; /* requests may come before it is there */
     atomic_int released; /* streams that ended */
     atomic_int events_sent;
 };
@@ -271,14 +271,15 @@ int main(int argc, char **argv)
     struct http_server *server = http_server_start(&config, &err);
     if (server == NULL)
         return fail(&err);
-    site.events = http_events_new(server, &err);
-    if (site.events == NULL)
+    struct http_events *events = http_events_new(server, &err);
+    if (events == NULL)
         return fail(&err);
+    atomic_store(&site.events, events);
     printf("port %u\n", (unsigned)http_server_port(server));
     fflush(stdout);
     int caught;
     sigwait(&ends, &caught);
-    http_events_free(site.events);
+    http_events_free(events);
     http_server_stop(server);
     printf("released %d\n", atomic_load(&site.released));
     return 0;

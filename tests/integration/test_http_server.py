@@ -54,7 +54,8 @@ class Server:
     def exchange(self, request):
         """Sends raw bytes and returns all that comes until the server closes or is silent for a moment."""
         with self.connect() as connection:
-            connection.sendall(request)
+            with contextlib.suppress(OSError):  # it may be refused before its end
+                connection.sendall(request)
             return read_answer(connection)
 
     def stop(self):
@@ -238,6 +239,14 @@ def test_a_body_far_over_its_limit_is_not_read(server):
         connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         assert b" 413 " in read_answer(connection).splitlines()[0]
         telehaul.wait_until(lambda: is_closed(connection), "the connection's end")
+
+
+def test_who_sends_before_it_reads_sees_the_refusal(server):
+    size = 30 << 20
+    with server.connect() as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.sendall(b"x" * size)
+        assert read_answer(connection).startswith(b"HTTP/1.1 413 ")
 
 
 def test_an_endless_chunked_body_is_cut_off(server):
