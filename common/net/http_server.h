@@ -43,6 +43,8 @@ size_t http_query_count(struct http_request *request);
 const char *http_cookie(struct http_request *request, const char *name);
 /* The peer: "192.0.2.1", "2001:db8::1"; never a port. */
 const char *http_peer(const struct http_request *request);
+/* The address that the peer has reached, written as http_peer writes: for the check of a Host header. */
+void http_local(const struct http_request *request, char out[HTTP_ADDRESS_BYTES]);
 /* For rate limits: the peer, IPv6 cut to its /64, IPv4-mapped IPv6 as IPv4. */
 const char *http_peer_key(const struct http_request *request);
 /* The whole body (only with http_route.max_body_bytes > 0 and no body sink). */
