@@ -1,4 +1,9 @@
 # What reads the telemetry store (agent, portal): linked as $(B)/lib/telemetry_store_lib.a
-$(call library,telemetry_store_lib,collector/telemetry_store.c collector/store_range.c collector/store_latest.c)
-$(call unit,collector/telemetry_store,$(telemetry_store_lib) $(common_lib))
-$(call bench,make_store,collector/drive_model.c $(telemetry_store_lib) $(common_lib))
+telemetry_store_sources := collector/telemetry_store.c collector/store_range.c collector/store_latest.c
+$(call library,telemetry_store_lib,$(telemetry_store_sources))
+$(call library,collector_lib,$(filter-out collector/main.c $(telemetry_store_sources),$(wildcard collector/*.c)))
+$(call appliance_program,collector,collector/main.c $(collector_lib) $(telemetry_store_lib) $(common_lib))
+
+collector_units := telemetry_store
+$(foreach name,$(collector_units),$(call unit,collector/$(name),$(collector_lib) $(telemetry_store_lib) $(common_lib)))
+$(call bench,make_store,$(collector_lib) $(telemetry_store_lib) $(common_lib))

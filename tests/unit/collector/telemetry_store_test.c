@@ -82,6 +82,7 @@ static void a_range_is_read_whole_in_order_in_chunks_of_any_size(void **state)
     struct store_range range;
     struct store_row rows[1100];
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 1000);
+    assert_non_null(db);
     assert_true(db_exec(db,
                         "DELETE FROM readings WHERE seq BETWEEN 100 AND 350; DELETE FROM readings WHERE"
                         " seq = 7; UPDATE readings SET value = NULL WHERE seq = 8",
@@ -115,6 +116,7 @@ static void a_range_by_cursor_begins_behind_it(void **state)
     struct store_range range;
     struct store_row rows[100];
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 50);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_true(store_range_after(reader, 30, 0, &range, &err));
     assert_int_equal(range.count, 20);
@@ -140,6 +142,7 @@ static void a_range_by_time_is_strictly_later_also_when_the_clock_went_back(void
     struct store_range range;
     struct store_row rows[100];
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 50);
+    assert_non_null(db);
     assert_true(db_exec(db, "UPDATE readings SET time_us = time_us - 500 WHERE seq > 45", &err));
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_true(store_range_since(reader, 1039, 0, &range, &err));
@@ -166,6 +169,7 @@ static void what_comes_after_the_range_was_fixed_is_not_in_it(void **state)
     struct store_range range;
     struct store_row rows[100];
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_true(store_range_after(reader, 0, 0, &range, &err));
     assert_true(db_exec(db, "INSERT INTO readings VALUES (11, 5000, 1, 1), (12, 5001, 1, 1)", &err));
@@ -185,6 +189,7 @@ static void the_state_tells_the_ends(void **state)
     struct error err;
     struct store_state now;
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_true(store_reader_state(reader, &now, &err));
     assert_int_equal(now.next_seq, 11);
@@ -204,6 +209,7 @@ static void the_newest_of_each_channel_follows_what_is_written(void **state)
     struct error err;
     size_t count = 0;
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     struct store_row *rows = NULL;
     assert_true(store_latest(reader, &rows, &count, &err));
@@ -233,6 +239,7 @@ static void channels_come_by_id_with_what_is_known(void **state)
     size_t count = 0;
     struct store_channel *channels = NULL;
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 1);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_true(store_channels(reader, &channels, &count, &err));
     assert_int_equal(count, 2);
@@ -250,9 +257,11 @@ static void a_replaced_store_is_noticed_and_the_new_one_found(void **state)
     (void)state;
     struct error err;
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 3);
+    assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
     assert_false(store_reader_is_stale(reader));
     SCOPE_DB sqlite3 *second = make_store("telemetry-2.db", "id-2", 1);
+    assert_non_null(second);
     write_file("current_store", "telemetry-2.db\n");
     assert_true(store_reader_is_stale(reader));
     SCOPE_STORE_READER struct store_reader *other = store_reader_open(".", &err);

@@ -1,0 +1,410 @@
+#include "collector/recorder.h"
+
+#include <stdlib.h>
+
+#include "collector/retention.h"
+#include "common/base/text.h"
+
+#define US_A_DAY (86400 * INT64_C(1000000))
+
+/* What the clock guard knows outlives a restart in the store's meta. */
+static const char key_trusted[] = "clock_trusted_us";
+static const char key_trial[] = "clock_trial_left_us";
+
+struct recorder {
+    struct recorder_spec spec;
+    struct store_writer *writer; /* NULL: none could be opened yet */
+    struct batch pending;
+    struct reserve reserve;
+    struct clock_guard guard;
+    bool guard_informed; /* of what the last run knew */
+    bool damage_said;
+    struct growth growth;
+    struct recorder_status status;
+    int64_t next_minute_us, next_retention_us, next_age_us; /* monotonic */
+};
+
+static const struct log *log_of(const struct recorder *recorder)
+{
+    return recorder->spec.store.log;
+}
+
+static int64_t now_us(const struct recorder *recorder)
+{
+    return clock_monotonic_us(recorder->spec.store.clock);
+}
+
+/* ---- states: each change is said once ---- */
+
+static void enter_record(struct recorder *recorder, enum record_state state, const struct error *err)
+{
+    struct recorder_status *status = &recorder->status;
+    bool was_bad = status->state == RECORD_FULL || status->state == RECORD_FAILING;
+    bool is_bad = state == RECORD_FULL || state == RECORD_FAILING;
+    status->error = is_bad ? *err : (struct error){0};
+    if (status->state == state)
+        return;
+    status->state = state;
+    if (is_bad)
+        log_error(log_of(recorder), "the store takes no readings, they wait in memory: %s", err->text);
+    else if (was_bad)
+        log_info(log_of(recorder), "the store takes readings again");
+}
+
+static void enter_good(struct recorder *recorder)
+{
+    bool replaced = store_writer_is_replacement(recorder->writer);
+    enter_record(recorder, replaced ? RECORD_REPLACED : RECORD_OK, NULL);
+}
+
+static void enter_disk(struct recorder *recorder, enum disk_state state)
+{
+    static const char *const said[] = {
+        [DISK_OK] = "there is room on the disk again: the reserve is kept back once more",
+        [DISK_LOW] = "the disk is nearly full: the reserve is given up",
+        [DISK_FULL] = "the disk is full: the oldest readings are deleted to make room",
+    };
+    if (recorder->status.disk == state)
+        return;
+    bool worse = state > recorder->status.disk;
+    recorder->status.disk = state;
+    if (worse)
+        log_warn(log_of(recorder), "%s", said[state]);
+    else if (state == DISK_OK)
+        log_info(log_of(recorder), "%s", said[state]);
+}
+
+/* ---- a full disk ---- */
+
+static void look_at_disk(struct recorder *recorder)
+{
+    uint64_t free_bytes;
+    if (disk_free_bytes(recorder->spec.store.folder, &free_bytes, NULL))
+        recorder->status.free_bytes = free_bytes;
+}
+
+static void make_room(struct recorder *recorder)
+{
+    struct error err;
+    int64_t deleted;
+    if (recorder->writer == NULL)
+        return;
+    /* A WAL that is moved into the file begins again at its start, where its blocks are allocated. */
+    if (!store_writer_checkpoint(recorder->writer, true, &err))
+        log_debug(log_of(recorder), "%s", err.text);
+    if (!retention_make_room(recorder->writer, &deleted, &err))
+        log_debug(log_of(recorder), "no room could be made: %s", err.text);
+}
+
+static void no_space(struct recorder *recorder)
+{
+    struct error err;
+    if (recorder->reserve.present) {
+        if (!reserve_release(&recorder->reserve, &err))
+            log_error(log_of(recorder), "the reserve cannot be released: %s", err.text);
+        enter_disk(recorder, DISK_LOW);
+        if (recorder->writer != NULL && !store_writer_checkpoint(recorder->writer, true, &err))
+            log_debug(log_of(recorder), "%s", err.text);
+        return;
+    }
+    enter_disk(recorder, DISK_FULL);
+    make_room(recorder);
+}
+
+static void keep_reserve(struct recorder *recorder)
+{
+    struct error err;
+    struct store_size size = recorder->status.size;
+    look_at_disk(recorder);
+    if (!recorder->reserve.present && reserve_has_room(recorder->status.free_bytes) &&
+        !reserve_make(&recorder->reserve, &err))
+        log_debug(log_of(recorder), "no reserve: %s", err.text);
+    if (recorder->reserve.present) {
+        enter_disk(recorder, DISK_OK);
+        return;
+    }
+    if (recorder->status.disk == DISK_OK || recorder->status.free_bytes >= RECORDER_LOW_BYTES)
+        enter_disk(recorder, DISK_LOW);
+    if (recorder->status.free_bytes < RECORDER_LOW_BYTES &&
+        size.file_bytes - size.used_bytes < RECORDER_SPARE_BYTES)
+        make_room(recorder);
+}
+
+/* ---- opening, and a damaged store ---- */
+
+static bool inform_guard(struct recorder *recorder, struct error *err)
+{
+    int64_t trusted_us;
+    int64_t trial_left_us;
+    if (recorder->guard_informed)
+        return true;
+    if (!store_writer_meta(recorder->writer, key_trusted, INT64_MIN, &trusted_us, err) ||
+        !store_writer_meta(recorder->writer, key_trial, 0, &trial_left_us, err))
+        return false;
+    clock_guard_inform(&recorder->guard, trusted_us, trial_left_us);
+    recorder->guard_informed = true;
+    if (!clock_guard_is_sure(&recorder->guard))
+        log_warn(log_of(recorder),
+                 "the clock is far ahead of the last run: nothing is deleted by age until it "
+                 "has run steadily for 24 h");
+    return true;
+}
+
+static bool take_over(struct recorder *recorder, struct store_writer *writer, struct error *err)
+{
+    recorder->writer = writer;
+    channel_table_forget_numbers(recorder->spec.channels);
+    if (!store_writer_load_channels(writer, recorder->spec.channels, err) || !inform_guard(recorder, err)) {
+        recorder->writer = NULL;
+        store_writer_abandon(writer);
+        return false;
+    }
+    log_info(log_of(recorder), "store %s, id %s, next seq %lld", store_writer_path(writer),
+             store_writer_id(writer), (long long)store_writer_next_seq(writer));
+    return true;
+}
+
+/* The damaged one is touched no more; a new one is begun. */
+static bool replace(struct recorder *recorder, const struct error *why, struct error *err)
+{
+    if (!recorder->damage_said)
+        log_error(log_of(recorder),
+                  "THE TELEMETRY STORE IS DAMAGED; it is left as it is and a new one is begun: %s",
+                  why->text);
+    recorder->damage_said = true;
+    store_writer_abandon(POINTER_TAKE(recorder->writer));
+    struct store_writer *writer = store_writer_open_next(&recorder->spec.store, err);
+    if (writer == NULL || !take_over(recorder, writer, err))
+        return false;
+    recorder->damage_said = false;
+    return true;
+}
+
+static bool open_store(struct recorder *recorder, struct error *err)
+{
+    if (recorder->writer != NULL)
+        return true;
+    struct store_writer *writer = store_writer_open(&recorder->spec.store, err);
+    if (writer != NULL && take_over(recorder, writer, err))
+        return true;
+    if (err->code != ERR_CORRUPT)
+        return false;
+    struct error why = *err;
+    return replace(recorder, &why, err);
+}
+
+/* ---- the transaction ---- */
+
+static bool write_pending(struct recorder *recorder, struct error *err)
+{
+    if (!open_store(recorder, err))
+        return false;
+    struct batch *pending = &recorder->pending;
+    bool ok =
+        store_writer_write(recorder->writer, recorder->spec.channels, pending->items, pending->count, err);
+    if (!ok && err->code == ERR_CORRUPT) {
+        struct error why = *err;
+        ok = replace(recorder, &why, err) && store_writer_write(recorder->writer, recorder->spec.channels,
+                                                                pending->items, pending->count, err);
+    }
+    if (ok)
+        pending->count = 0;
+    return ok;
+}
+
+static void write_tick(struct recorder *recorder)
+{
+    struct error err = {0};
+    if (write_pending(recorder, &err)) {
+        enter_good(recorder);
+    } else if (err.code == ERR_SPACE) {
+        enter_record(recorder, RECORD_FULL, &err);
+        no_space(recorder);
+    } else {
+        enter_record(recorder, RECORD_FAILING, &err);
+    }
+    size_t dropped = batch_trim(&recorder->pending, PENDING_MAX_READINGS);
+    if (dropped > 0 && recorder->status.dropped == 0)
+        log_error(log_of(recorder), "more than %d readings wait: the oldest are lost", PENDING_MAX_READINGS);
+    recorder->status.dropped += dropped;
+    recorder->status.waiting = recorder->pending.count;
+}
+
+/* ---- tidying ---- */
+
+/* Damage that is found here is handled by the next tick's transaction: the store is opened afresh. */
+static void tidy_failed(struct recorder *recorder, const struct error *err)
+{
+    struct error why = *err;
+    struct error failure = {0};
+    if (err->code == ERR_SPACE)
+        no_space(recorder);
+    else if (err->code != ERR_CORRUPT)
+        log_warn(log_of(recorder), "%s", err->text);
+    else if (!replace(recorder, &why, &failure))
+        log_error(log_of(recorder), "no new store could be begun: %s", failure.text);
+}
+
+static bool delete_by_age(struct recorder *recorder, int64_t *deleted, struct error *err)
+{
+    int64_t wall_us = recorder->guard.utc_us;
+    int64_t keep_us = recorder->spec.retention_days * US_A_DAY;
+    *deleted = 0;
+    if (keep_us == 0 || !clock_guard_is_sure(&recorder->guard) || now_us(recorder) < recorder->next_age_us)
+        return true;
+    if (!retention_by_age(recorder->writer, wall_us - keep_us, wall_us, deleted, err))
+        return false;
+    if (*deleted < RETENTION_CHUNK_ROWS)
+        recorder->next_age_us = now_us(recorder) + (int64_t)RETENTION_AGE_S * US_PER_S;
+    return true;
+}
+
+static bool delete_chunk(struct recorder *recorder, int64_t *deleted, struct error *err)
+{
+    int64_t max_bytes = recorder->spec.max_store_bytes;
+    return delete_by_age(recorder, deleted, err) &&
+           (*deleted > 0 || max_bytes == 0 || retention_by_size(recorder->writer, max_bytes, deleted, err));
+}
+
+/* As many chunks as the budget allows; what is left is the next tick's. */
+static void delete_old(struct recorder *recorder)
+{
+    int64_t start_us = now_us(recorder);
+    int64_t deleted = 1;
+    if (start_us < recorder->next_retention_us)
+        return;
+    while (deleted > 0 && now_us(recorder) - start_us < RETENTION_BUDGET_MS * US_PER_MS) {
+        struct error err;
+        if (!delete_chunk(recorder, &deleted, &err)) {
+            tidy_failed(recorder, &err);
+            return;
+        }
+    }
+    if (deleted == 0)
+        recorder->next_retention_us = start_us + (int64_t)RETENTION_SIZE_S * US_PER_S;
+}
+
+static double days_until_retention(struct recorder *recorder)
+{
+    int64_t oldest_us;
+    if (recorder->spec.retention_days == 0 ||
+        !db_query_i64(store_writer_db(recorder->writer), "SELECT min(time_us) FROM readings", INT64_MIN,
+                      &oldest_us, NULL))
+        return -1;
+    int64_t age_us = oldest_us == INT64_MIN ? 0 : recorder->guard.utc_us - oldest_us;
+    double days = (double)(recorder->spec.retention_days * US_A_DAY - age_us) / (double)US_A_DAY;
+    return days < 0 ? 0 : days;
+}
+
+static void foretell(struct recorder *recorder)
+{
+    struct recorder_status *status = &recorder->status;
+    const struct growth_limits limits = {
+        .room_bytes = status->free_bytes + (uint64_t)(status->size.file_bytes - status->size.used_bytes),
+        .used_bytes = status->size.used_bytes,
+        .max_bytes = recorder->spec.max_store_bytes,
+        .days_until_retention = days_until_retention(recorder),
+    };
+    growth_add(&recorder->growth, now_us(recorder), status->size.used_bytes);
+    if (!growth_days_until_full(&recorder->growth, &limits, &status->days_until_full))
+        status->days_until_full = -1;
+}
+
+static void each_minute(struct recorder *recorder)
+{
+    struct error err;
+    if (now_us(recorder) < recorder->next_minute_us)
+        return;
+    recorder->next_minute_us = now_us(recorder) + (int64_t)GROWTH_PERIOD_S * US_PER_S;
+    foretell(recorder);
+    if (!store_writer_set_meta(recorder->writer, key_trusted, recorder->guard.trusted_us, &err) ||
+        !store_writer_set_meta(recorder->writer, key_trial, recorder->guard.trial_left_us, &err))
+        tidy_failed(recorder, &err);
+}
+
+static void tidy(struct recorder *recorder)
+{
+    struct error err;
+    if (recorder->writer == NULL) {
+        look_at_disk(recorder);
+        return;
+    }
+    if (!store_writer_checkpoint(recorder->writer, false, &err) ||
+        !store_writer_size(recorder->writer, &recorder->status.size, &err)) {
+        tidy_failed(recorder, &err);
+        return;
+    }
+    keep_reserve(recorder);
+    delete_old(recorder);
+    if (recorder->writer != NULL)
+        each_minute(recorder);
+}
+
+static void watch_clock(struct recorder *recorder)
+{
+    bool was_sure = clock_guard_is_sure(&recorder->guard);
+    int64_t jump_us = clock_guard_tick(&recorder->guard, recorder->spec.store.clock);
+    if (jump_us != 0)
+        log_warn(log_of(recorder), "the clock jumped by %+.3f s; sampling goes on by the monotonic clock",
+                 (double)jump_us / US_PER_S);
+    if (was_sure && !clock_guard_is_sure(&recorder->guard))
+        log_warn(log_of(recorder), "nothing is deleted by age until the clock has run steadily for 24 h");
+}
+
+bool recorder_tick(struct recorder *recorder)
+{
+    struct recorder_status before = recorder->status;
+    uint64_t jumps = recorder->guard.jumps;
+    watch_clock(recorder);
+    write_tick(recorder);
+    tidy(recorder);
+    return before.state != recorder->status.state || before.disk != recorder->status.disk ||
+           jumps != recorder->guard.jumps;
+}
+
+/* ---- the rest ---- */
+
+struct recorder *recorder_new(const struct recorder_spec *spec, struct error *err)
+{
+    struct recorder *recorder = calloc(1, sizeof(*recorder));
+    if (recorder == NULL) {
+        error_set(err, ERR_MEMORY, "no memory for the recorder");
+        return NULL;
+    }
+    recorder->spec = *spec;
+    recorder->status.days_until_full = -1;
+    clock_guard_init(&recorder->guard, spec->store.clock, spec->retention_days * US_A_DAY);
+    if (!reserve_init(&recorder->reserve, spec->store.folder, err)) {
+        free(recorder);
+        return NULL;
+    }
+    return recorder;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (recorder == NULL)
+        return;
+    if (recorder->pending.count > 0)
+        write_tick(recorder);
+    store_writer_close(recorder->writer);
+    batch_clear(&recorder->pending);
+    free(recorder);
+}
+
+struct batch *recorder_batch(struct recorder *recorder)
+{
+    return &recorder->pending;
+}
+
+void recorder_status(const struct recorder *recorder, struct recorder_status *out)
+{
+    *out = recorder->status;
+    out->store_id = recorder->writer == NULL ? NULL : store_writer_id(recorder->writer);
+    out->path = recorder->writer == NULL ? NULL : store_writer_path(recorder->writer);
+}
+
+const struct clock_guard *recorder_clock(const struct recorder *recorder)
+{
+    return &recorder->guard;
+}

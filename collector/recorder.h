@@ -1,0 +1,68 @@
+/* Brings readings into the store whatever happens to it: a full disk, a damaged file, somebody else's lock.
+ * What cannot be written waits in memory, oldest dropped first. Then it tidies up: checkpoints, retention,
+ * the reserve. Knows nothing of inputs. Threads: one at a time.
+ *
+ * A full disk, step by step: the first refusal releases the reserve (DISK_LOW) and the readings are written
+ * with the next tick; once less than RECORDER_LOW_BYTES are free again, or a write is refused again
+ * (DISK_FULL), the oldest readings are deleted, so that the file has free pages and need not grow. The
+ * reserve is made again when there is room for it and a margin (DISK_OK). */
+#ifndef COLLECTOR_RECORDER_H
+#define COLLECTOR_RECORDER_H
+
+#include "collector/clock_guard.h"
+#include "collector/growth.h"
+#include "collector/reserve.h"
+#include "collector/store_writer.h"
+
+enum {
+    PENDING_MAX_READINGS = 200 * 1000,      /* 4.6 MiB of memory */
+    RECORDER_LOW_BYTES = RESERVE_BYTES / 2, /* free on the disk, the reserve being released */
+    RECORDER_SPARE_BYTES = 2 * 1024 * 1024, /* free inside the file that deleting aims at then */
+    RETENTION_SIZE_S = 10, /* how often size and age are looked at; seldom by age, so that few exports find */
+    RETENTION_AGE_S = 600, /* readings gone that they had counted */
+    RETENTION_BUDGET_MS = 100, /* of one tick */
+};
+
+enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
+enum record_state {
+    RECORD_OK,
+    RECORD_REPLACED, /* ok, and a damaged store lies beside it */
+    RECORD_FULL,     /* no space: readings wait in memory */
+    RECORD_FAILING,  /* another failure: readings wait in memory */
+};
+
+struct recorder;
+
+struct recorder_spec {
+    struct store_writer_spec store;
+    struct channel_table *channels; /* borrowed */
+    int64_t retention_days;         /* 0: not by age */
+    int64_t max_store_bytes;        /* 0: not by size */
+};
+
+struct recorder *recorder_new(const struct recorder_spec *spec, struct error *err) MUST_USE;
+/* Writes what waits, checkpoints, closes. NULL is fine. */
+void recorder_free(struct recorder *recorder);
+
+/* Where the sampler puts a tick's readings. */
+struct batch *recorder_batch(struct recorder *recorder);
+
+/* Once a tick: the clock, the transaction, the tidying. True when a state has changed. */
+bool recorder_tick(struct recorder *recorder);
+
+struct recorder_status {
+    enum record_state state;
+    const char *store_id; /* NULL: none is open */
+    const char *path;
+    struct error error; /* of the last failure, while it lasts */
+    struct store_size size;
+    size_t waiting;   /* readings in memory */
+    uint64_t dropped; /* readings lost because too many waited */
+    enum disk_state disk;
+    uint64_t free_bytes;
+    double days_until_full; /* below 0: never, or not known */
+};
+void recorder_status(const struct recorder *recorder, struct recorder_status *out);
+const struct clock_guard *recorder_clock(const struct recorder *recorder);
+
+#endif

@@ -1,0 +1,103 @@
+#include "collector/retention.h"
+
+static bool delete_through(sqlite3 *db, int64_t seq, int64_t *deleted, struct error *err)
+{
+    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, "DELETE FROM readings WHERE seq <= ?1", err);
+    if (stmt == NULL)
+        return false;
+    sqlite3_bind_int64(stmt, 1, seq);
+    if (!db_run(stmt, err))
+        return false;
+    *deleted = sqlite3_changes64(db);
+    return true;
+}
+
+/* The number that the query gives for its parameters; INT64_MIN: none. */
+static bool ask(sqlite3 *db, const char *sql, const int64_t *values, int count, int64_t *out,
+                struct error *err)
+{
+    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, sql, err);
+    if (stmt == NULL)
+        return false;
+    for (int i = 0; i < count; i++)
+        sqlite3_bind_int64(stmt, i + 1, values[i]);
+    enum db_step step = db_step(stmt, err);
+    if (step == DB_STEP_FAILED)
+        return false;
+    bool present = step == DB_STEP_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+    *out = present ? sqlite3_column_int64(stmt, 0) : INT64_MIN;
+    return true;
+}
+
+#define FRONT "(SELECT seq, time_us FROM readings ORDER BY seq LIMIT 5000)"
+_Static_assert(RETENTION_CHUNK_ROWS == 5000, "as in the SQL");
+
+/* ?1 before, ?2 now, ?3 the earliest time that is judged: the last old reading of the oldest chunk that has
+ * no young one in front of it. */
+static const char last_old[] =
+    "SELECT max(seq) FROM " FRONT " WHERE time_us >= ?3 AND time_us < ?1 AND seq <"
+    " (SELECT ifnull(min(seq), 9223372036854775807) FROM " FRONT " WHERE time_us >= ?1 AND time_us <= ?2)";
+
+/* The last seq of the oldest chunk; INT64_MIN: there is nothing. */
+static bool chunk_end(sqlite3 *db, int64_t *seq, struct error *err)
+{
+    return ask(db, "SELECT max(seq) FROM " FRONT, NULL, 0, seq, err);
+}
+
+/* The oldest chunk holds nothing that is known to be old. When its first reading cannot be judged, the next
+ * one that can tells: each was written after those with a lower seq. Looks ahead in growing strides. */
+static bool front_is_old(sqlite3 *db, int64_t before_us, int64_t now_us, bool *old, struct error *err)
+{
+    static const char next_time[] = "SELECT time_us FROM readings WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+    int64_t seq;
+    *old = false;
+    if (!ask(db, "SELECT min(seq) FROM readings", NULL, 0, &seq, err))
+        return false;
+    if (seq == INT64_MIN)
+        return true;
+    for (int64_t stride = RETENTION_CHUNK_ROWS; stride < INT64_MAX / 4; stride *= 2) {
+        int64_t time_us;
+        if (!ask(db, next_time, &seq, 1, &time_us, err))
+            return false;
+        if (time_us == INT64_MIN)
+            return true;
+        if (time_us >= RETENTION_EARLIEST_US && time_us <= now_us) {
+            *old = time_us < before_us;
+            return true;
+        }
+        seq += stride;
+    }
+    return true;
+}
+
+bool retention_by_age(struct store_writer *writer, int64_t before_us, int64_t now_us, int64_t *deleted,
+                      struct error *err)
+{
+    sqlite3 *db = store_writer_db(writer);
+    const int64_t times[] = {before_us, now_us, RETENTION_EARLIEST_US};
+    int64_t seq;
+    bool old = true;
+    *deleted = 0;
+    if (!ask(db, last_old, times, 3, &seq, err))
+        return false;
+    if (seq == INT64_MIN && !(front_is_old(db, before_us, now_us, &old, err) && chunk_end(db, &seq, err)))
+        return false;
+    return !old || seq == INT64_MIN || delete_through(db, seq, deleted, err);
+}
+
+bool retention_make_room(struct store_writer *writer, int64_t *deleted, struct error *err)
+{
+    sqlite3 *db = store_writer_db(writer);
+    int64_t seq;
+    *deleted = 0;
+    return chunk_end(db, &seq, err) && (seq == INT64_MIN || delete_through(db, seq, deleted, err));
+}
+
+bool retention_by_size(struct store_writer *writer, int64_t max_bytes, int64_t *deleted, struct error *err)
+{
+    struct store_size size;
+    *deleted = 0;
+    if (!store_writer_size(writer, &size, err))
+        return false;
+    return size.used_bytes <= max_bytes || retention_make_room(writer, deleted, err);
+}

@@ -1,0 +1,12 @@
+/* `collector --test`: one sample of every input on the terminal, nothing written. */
+#ifndef COLLECTOR_SHOW_H
+#define COLLECTOR_SHOW_H
+
+#include "collector/sampler.h"
+
+/* Samples twice, a moment apart, so that rates have something to compare with, and prints the second:
+ * `channel value unit` lines, or one JSON object. Errors: ERR_INPUT when an input fails. */
+bool show_samples(struct sampler *sampler, struct channel_table *channels, const struct clock *clock,
+                  bool json, struct error *err) MUST_USE;
+
+#endif
