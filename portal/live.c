@@ -188,7 +188,7 @@ static void add_first_values(const struct portal *portal, struct buf *first)
 
 void live_subscribe(struct live *live, struct http_request *request)
 {
-    SCOPE_BUF struct buf first = BUF_LIMIT(2 * PORTAL_JSON_MAX_BYTES);
+    SCOPE_BUF struct buf first = BUF_LIMIT((size_t)2 * PORTAL_JSON_MAX_BYTES);
     SCOPE_BUF struct buf health = BUF_LIMIT(PORTAL_JSON_MAX_BYTES);
     write_health(live->portal, &health);
     if (buf_check(&health, "an event", NULL))

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "common/crypto/cert.h"
 #include "common/net/http_client.h"
+#include "common/net/http_server.h"
 
 /* ---- a server of raw bytes: it answers each connection with one script, then closes or keeps silent ---- */
 
@@ -444,6 +446,101 @@ static void ignores_a_proxy_of_the_environment(void **state)
     assert_true(outcome.ok);
 }
 
+/* ---- TLS and the pinned key ---- */
+
+struct tls_site {
+    struct buf cert, key;
+    struct log log;
+    char agent_id[SHA256_HEX_BYTES];
+    unsigned requests;
+    struct http_server *server;
+};
+
+static void say_hello(struct http_request *request)
+{
+    struct tls_site *site = http_context(request);
+    site->requests++;
+    http_answer(request, 200, "text/plain", VIEW_LITERAL("hello"));
+}
+
+static void site_start(struct tls_site *site)
+{
+    static const struct http_route route = {.method = HTTP_GET, .path = "/", .handle = say_hello};
+    struct error err;
+    *site = (struct tls_site){.cert = BUF_LIMIT(CERT_PEM_MAX_BYTES), .key = BUF_LIMIT(CERT_PEM_MAX_BYTES)};
+    log_init(&site->log, "test", clock_system());
+    site->log.fd = -1;
+    assert_true(cert_make("test", clock_system(), &site->cert, &site->key, &err));
+    assert_true(cert_agent_id(buf_view(&site->cert), site->agent_id, &err));
+    struct http_server_config config = {
+        .bind = "127.0.0.1",
+        .cert_pem = buf_text(&site->cert),
+        .key_pem = buf_text(&site->key),
+        .routes = &route,
+        .route_count = 1,
+        .context = site,
+        .log = &site->log,
+        .clock = clock_system(),
+    };
+    site->server = http_server_start(&config, &err);
+    assert_non_null(site->server);
+}
+
+static void site_stop(struct tls_site *site)
+{
+    http_server_stop(site->server);
+    buf_clear(&site->cert);
+    buf_clear(&site->key);
+}
+
+static bool say(struct http_client *client, struct error *err)
+{
+    struct http_exchange exchange = {.method = "GET", .target = "/"};
+    return http_client_exchange(client, &exchange, err) && exchange.status == 200;
+}
+
+static void speaks_to_the_pinned_key_alone(void **state)
+{
+    (void)state;
+    struct tls_site site;
+    struct error err;
+    site_start(&site);
+    struct http_client_config config = {
+        .host = "127.0.0.1", .port = http_server_port(site.server), .tls = true};
+    SCOPE_HTTP_CLIENT struct http_client *client = http_client_new(&config, &err);
+    assert_true(say(client, &err)); /* the first contact: whoever it is */
+    char shown[SHA256_HEX_BYTES];
+    assert_true(cert_agent_id(view_of(http_client_peer_cert_pem(client)), shown, &err));
+    assert_string_equal(shown, site.agent_id);
+
+    assert_true(http_client_pin(client, shown, &err));
+    assert_true(say(client, &err));
+    assert_int_equal(site.requests, 2);
+
+    shown[0] = shown[0] == '0' ? '1' : '0';
+    assert_true(http_client_pin(client, shown, &err));
+    assert_false(say(client, &err));
+    assert_int_equal(err.code, ERR_CHANGED);
+    assert_int_equal(site.requests, 2); /* nothing of the request has left */
+    assert_true(cert_agent_id(view_of(http_client_peer_cert_pem(client)), shown, &err));
+    assert_string_equal(shown, site.agent_id); /* so that both can be shown */
+    site_stop(&site);
+}
+
+static void plain_http_is_no_tls(void **state)
+{
+    (void)state;
+    struct server server;
+    struct error err;
+    server_start(&server, ANSWER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+    struct http_client_config config = {
+        .host = "127.0.0.1", .port = server.port, .tls = true, .connect_ms = 500};
+    SCOPE_HTTP_CLIENT struct http_client *client = http_client_new(&config, &err);
+    assert_false(say(client, &err));
+    assert_int_equal(err.code, ERR_UNREACHABLE);
+    server_stop(&server);
+}
+
 static void percent_encodes(void **state)
 {
     (void)state;
@@ -475,6 +572,8 @@ int main(void)
         cmocka_unit_test(sends_what_it_was_given),
         cmocka_unit_test(refuses_bad_requests),
         cmocka_unit_test(ignores_a_proxy_of_the_environment),
+        cmocka_unit_test(speaks_to_the_pinned_key_alone),
+        cmocka_unit_test(plain_http_is_no_tls),
         cmocka_unit_test(percent_encodes),
     };
     return cmocka_run_group_tests(tests, start_curl, NULL);
