@@ -73,7 +73,9 @@ class Machine:
         return self.agent.output()
 
     def client(self, keys=None, log_in=True, source=None):
-        client = telehaul.AgentClient(self.root.agent_port, keys or self.keys, source=source or new_source())
+        source = source or new_source()
+        client = telehaul.AgentClient(self.root.agent_port, keys or self.keys, source=source)
+        client.http_source = source
         if log_in:
             answer = client.log_in()
             assert answer.status_code == 200, answer.text
@@ -104,7 +106,7 @@ class Machine:
         context.verify_mode = ssl.CERT_NONE
         return context.wrap_socket(plain)
 
-    def begin_export(self, token, receive_bytes=4096, target="/data/export"):
+    def begin_export(self, token, receive_bytes=65536, target="/data/export"):
         """Asks for an export and returns the connection, from which nothing was read."""
         connection = self.connect(receive_bytes=receive_bytes)
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
