@@ -54,7 +54,7 @@ static bool print_keys(const struct keytool *tool, const char *path, const struc
 
 static bool load_and_print(const struct keytool *tool, const char *path, struct error *err)
 {
-    struct keyring ring;
+    struct keyring ring = {.count = 0};
     if (!keyring_load(path, &ring, err))
         return false;
     bool printed = print_keys(tool, path, &ring, err);
@@ -163,7 +163,7 @@ static bool fingerprint_of_private(const struct keytool *tool, const char *path,
 {
     SCOPE_RSA_PRIVATE struct rsa_private *key = rsa_private_load(path, err);
     SCOPE_BUF struct buf pem = BUF_LIMIT(RSA_PEM_MAX_BYTES);
-    struct keyring ring;
+    struct keyring ring = {.count = 0};
     if (key == NULL || !rsa_private_write_public_pem(key, &pem, err) ||
         !keyring_parse(buf_view(&pem), &ring, err))
         return false;

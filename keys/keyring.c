@@ -161,7 +161,7 @@ static bool add_to(const char *path, const struct keyring *added, struct keyring
 
 bool keyring_add(const char *path, struct view pem, struct error *err)
 {
-    struct keyring added;
+    struct keyring added = {.count = 0};
     if (!keyring_parse(pem, &added, err))
         return false;
     bool done = false;
@@ -230,7 +230,7 @@ bool keyring_remove(const char *path, const char *fingerprint, struct error *err
     if (lock < 0)
         return false;
     SCOPE_BUF struct buf text = BUF_LIMIT(KEYRING_MAX_BYTES);
-    struct keyring ring;
+    struct keyring ring = {.count = 0};
     if (!read_key_file(path, &text, &ring, err))
         return false;
     bool done = remove_from(path, &ring, buf_view(&text), fingerprint, err);
