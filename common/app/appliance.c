@@ -128,9 +128,8 @@ void appliance_default_config(struct buf *out)
 static bool secret_value(struct view text, struct view *out)
 {
     text = text_trim(text);
-    char quote = text.size > 0 ? text.data[0] : '\0';
-    if (quote == '"' || quote == '\'') {
-        const char *end = memchr(text.data + 1, quote, text.size - 1);
+    if (text.size > 0 && (text.data[0] == '"' || text.data[0] == '\'')) {
+        const char *end = memchr(text.data + 1, text.data[0], text.size - 1);
         if (end == NULL)
             return false;
         *out = (struct view){text.data + 1, (size_t)(end - text.data - 1)};

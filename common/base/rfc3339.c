@@ -28,6 +28,13 @@ static int64_t days_from_civil(int year, int month, int day)
     return era * DAYS_PER_ERA + day_of_era - 719468;
 }
 
+static int64_t us_from_civil(const struct civil *c)
+{
+    int64_t minutes = (int64_t)c->hour * 60 + c->minute;
+    int64_t seconds = days_from_civil(c->year, c->month, c->day) * S_PER_DAY + minutes * 60 + c->second;
+    return seconds * US_PER_S + c->microsecond;
+}
+
 static struct civil civil_from_us(int64_t utc_us)
 {
     if (utc_us < YEAR_0000_US)
@@ -127,16 +134,20 @@ static void need_char(struct cursor *cursor, const char *any_of)
         cursor->ok = false;
 }
 
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
 static int need_number(struct cursor *cursor, int digits, int min, int max)
 {
     int value = 0;
     for (int i = 0; i < digits; i++) {
-        char byte = cursor->at < cursor->text.size ? cursor->text.data[cursor->at] : '\0';
-        if (byte < '0' || byte > '9') {
+        if (cursor->at >= cursor->text.size || !is_digit(cursor->text.data[cursor->at])) {
             cursor->ok = false;
             return 0;
         }
-        value = value * 10 + (byte - '0');
+        value = value * 10 + (cursor->text.data[cursor->at] - '0');
         cursor->at++;
     }
     if (value < min || value > max)
@@ -149,8 +160,7 @@ static int need_fraction_us(struct cursor *cursor)
 {
     int value = 0;
     int digits = 0;
-    while (cursor->at < cursor->text.size && cursor->text.data[cursor->at] >= '0' &&
-           cursor->text.data[cursor->at] <= '9') {
+    while (cursor->at < cursor->text.size && is_digit(cursor->text.data[cursor->at])) {
         if (digits < 6)
             value = value * 10 + (cursor->text.data[cursor->at] - '0');
         digits++;
@@ -163,7 +173,7 @@ static int need_fraction_us(struct cursor *cursor)
     return value;
 }
 
-static int64_t need_offset_s(struct cursor *cursor)
+static int need_offset_s(struct cursor *cursor)
 {
     if (take_char(cursor, "Zz"))
         return 0;
@@ -176,9 +186,12 @@ static int64_t need_offset_s(struct cursor *cursor)
     return sign * (hour * 3600 + minute * 60);
 }
 
+/* 0 when there is no such month. */
 static int days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (month < 1 || month > 12)
+        return 0;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return month == 2 && leap ? 29 : days[month - 1];
 }
@@ -203,9 +216,7 @@ bool rfc3339_parse_us(struct view text, int64_t *utc_us)
     int64_t offset_s = need_offset_s(&cursor);
     if (!cursor.ok || cursor.at != text.size || c.day > days_in_month(c.year, c.month))
         return false;
-    int64_t seconds = days_from_civil(c.year, c.month, c.day) * S_PER_DAY + c.hour * 3600 + c.minute * 60 +
-                      c.second - offset_s;
-    *utc_us = seconds * US_PER_S + c.microsecond;
+    *utc_us = us_from_civil(&c) - offset_s * US_PER_S;
     return true;
 }
 
@@ -232,11 +243,9 @@ bool rfc3339_parse_own_us(const char text[RFC3339_US_BYTES - 1], int64_t *utc_us
         .microsecond = two_digits(text + 20, &ok) * 10000 + two_digits(text + 22, &ok) * 100 +
                        two_digits(text + 24, &ok),
     };
-    if (!ok || c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month) ||
-        c.hour > 23 || c.minute > 59 || c.second > 59)
+    if (!ok || c.day < 1 || c.day > days_in_month(c.year, c.month) || c.hour > 23 || c.minute > 59 ||
+        c.second > 59)
         return false;
-    int64_t seconds =
-        days_from_civil(c.year, c.month, c.day) * S_PER_DAY + c.hour * 3600 + c.minute * 60 + c.second;
-    *utc_us = seconds * US_PER_S + c.microsecond;
+    *utc_us = us_from_civil(&c);
     return true;
 }

@@ -124,7 +124,7 @@ bool text_hex_decode(struct view text, void *out, size_t size)
     }
     unsigned char *bytes = out;
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)(hex_digit(text.data[2 * i]) << 4 | hex_digit(text.data[2 * i + 1]));
+        bytes[i] = (unsigned char)(hex_digit(text.data[2 * i]) * 16 + hex_digit(text.data[2 * i + 1]));
     return true;
 }
 

@@ -78,21 +78,34 @@ struct loop *loop_new(struct error *err)
     return loop;
 }
 
+static void let_go(struct loop_watch *watch)
+{
+    epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    if (watch->owns_fd)
+        close(watch->fd);
+    watch->fd = -1;
+}
+
 static void free_removed(struct loop *loop)
 {
-    while (loop->removed != NULL) {
-        struct loop_watch *watch = loop->removed;
-        loop->removed = watch->next;
+    struct loop_watch *next;
+    for (struct loop_watch *watch = loop->removed; watch != NULL; watch = next) {
+        next = watch->next;
         free(watch);
     }
+    loop->removed = NULL;
 }
 
 void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
-    while (loop->watches != NULL)
-        loop_remove(loop->watches);
+    struct loop_watch *next;
+    for (struct loop_watch *watch = loop->watches; watch != NULL; watch = next) {
+        next = watch->next;
+        let_go(watch);
+        free(watch);
+    }
     free_removed(loop);
     scope_fd(&loop->stop_fd);
     scope_fd(&loop->epoll_fd);
@@ -170,10 +183,7 @@ void loop_remove(struct loop_watch *watch)
     if (watch == NULL || watch->fd < 0)
         return;
     struct loop *loop = watch->loop;
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
-    if (watch->owns_fd)
-        close(watch->fd);
-    watch->fd = -1;
+    let_go(watch);
     if (watch->previous != NULL)
         watch->previous->next = watch->next;
     else

@@ -282,8 +282,9 @@ static bool await_exec(const struct process_spec *spec, int fd, pid_t child, str
     } while (got < 0 && errno == EINTR);
     if (got == 0)
         return true;
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        /* again: it must not stay a zombie */
+    }
     if (got != (ssize_t)sizeof(failure))
         return error_set(err, ERR_IO, "%s: its start could not be followed", spec->argv[0]);
     return failed(spec, &failure, err);

@@ -77,7 +77,7 @@ static void walk_words(const char *line)
 
 static void read_again(const struct appliance_config *config)
 {
-    SCOPE_BUF struct buf text = BUF_LIMIT(CONFIG_MAX_REPEATS * CONFIG_LINE_BYTES);
+    SCOPE_BUF struct buf text = BUF_LIMIT(2 * CONFIG_MAX_BYTES);
     write_lines(&text, "INPUT", &config->inputs);
     write_lines(&text, "CHANNEL", &config->channels);
     write_lines(&text, "SERVICE", &config->services);

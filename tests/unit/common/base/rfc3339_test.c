@@ -107,6 +107,35 @@ static void refuses(void **state)
     assert_false(rfc3339_parse_us(VIEW_LITERAL("2026\0002-22T10:00:00Z"), &value));
 }
 
+/* One character wrong at any place, and the fast reader refuses or agrees with the thorough one. */
+static void the_fast_reader_is_as_strict(void **state)
+{
+    (void)state;
+    static const char wrong[] = "0123456789-:.TtZz +\x80/;A";
+    static const char right[] = "2024-02-29T23:59:59.000001Z";
+    for (size_t i = 0; i + 1 < sizeof(right); i++) {
+        for (size_t j = 0; j < sizeof(wrong); j++) {
+            char text[sizeof(right)];
+            memcpy(text, right, sizeof(right));
+            text[i] = wrong[j]; /* the last one is NUL */
+            int64_t fast = 42;
+            int64_t thorough = 42;
+            bool taken = rfc3339_parse_us((struct view){text, sizeof(text) - 1}, &thorough);
+            if (!rfc3339_parse_own_us(text, &fast)) {
+                assert_int_equal(fast, 42);
+                continue;
+            }
+            assert_true(taken);
+            assert_int_equal(fast, thorough);
+        }
+    }
+    int64_t value = 42;
+    assert_false(rfc3339_parse_own_us("2023-02-29T23:59:59.000001Z", &value));
+    assert_false(rfc3339_parse_own_us("2023-00-01T23:59:59.000001Z", &value));
+    assert_false(rfc3339_parse_own_us("2023-13-01T23:59:59.000001Z", &value));
+    assert_int_equal(value, 42);
+}
+
 /* The C library is the second opinion. */
 static void check_against_gmtime(int64_t second)
 {
@@ -122,6 +151,10 @@ static void check_against_gmtime(int64_t second)
 
     int64_t back;
     assert_true(rfc3339_parse_us(view_of(shown), &back));
+    assert_int_equal(back, second * US_PER_S + 123456);
+
+    back = 42;
+    assert_true(rfc3339_parse_own_us(shown, &back));
     assert_int_equal(back, second * US_PER_S + 123456);
 
     char whole[RFC3339_S_BYTES];
@@ -168,6 +201,7 @@ int main(void)
         cmocka_unit_test(examples_of_rfc_3339),
         cmocka_unit_test(fractions_and_offsets),
         cmocka_unit_test(refuses),
+        cmocka_unit_test(the_fast_reader_is_as_strict),
         cmocka_unit_test(round_trips_with_gmtime),
         cmocka_unit_test(times_out_of_range_are_the_nearest),
     };

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/text.h"
@@ -350,7 +351,7 @@ static void printable_keeps_text_and_masks_the_rest(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         char text[32];
-        strncpy(text, table[i][0], sizeof(text));
+        snprintf(text, sizeof(text), "%s", table[i][0]);
         text_make_printable(text);
         assert_string_equal(text, table[i][1]);
     }
