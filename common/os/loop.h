@@ -28,7 +28,8 @@ bool loop_run(struct loop *loop, struct error *err) MUST_USE;
 /* From any thread or callback: loop_run returns after the callback under way. */
 void loop_stop(struct loop *loop);
 
-/* events: EPOLLIN, EPOLLOUT ... ; the descriptor stays the caller's, who removes the watch before closing it. */
+/* events: EPOLLIN, EPOLLOUT ... ; the descriptor stays the caller's, who removes the watch before closing it.
+ */
 struct loop_watch *loop_fd(struct loop *loop, int fd, uint32_t events,
                            void (*ready)(void *context, uint32_t events), void *context,
                            struct error *err) MUST_USE;
