@@ -99,6 +99,9 @@ static int compare_plain(struct view a, struct view b)
 
 int json_chars_compare(struct view raw_a, struct view raw_b)
 {
+    if (raw_a.size > 0 && raw_b.size > 0 && raw_a.data[0] != raw_b.data[0] && raw_a.data[0] != '\\' &&
+        raw_b.data[0] != '\\')
+        return (unsigned char)raw_a.data[0] - (unsigned char)raw_b.data[0];
     if (!has_escape(raw_a) && !has_escape(raw_b))
         return compare_plain(raw_a, raw_b);
     struct json_chars a;

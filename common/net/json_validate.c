@@ -32,7 +32,10 @@ struct checker {
     struct error *err;
 };
 
-enum { END = -1 };
+enum {
+    END = -1,
+    FEW_KEYS = 8, /* compared each with each */
+};
 
 static bool fail(struct checker *c, const char *what)
 {
@@ -110,24 +113,32 @@ static bool check_escape(struct checker *c)
     return fail(c, "unknown escape");
 }
 
+/* Moves over plain characters; returns them all or-ed together: whether there is one above ASCII. */
+static int skip_plain(struct checker *c)
+{
+    const unsigned char *text = (const unsigned char *)c->text.data;
+    size_t size = c->text.size;
+    size_t at = c->at;
+    int seen = 0;
+    for (; at < size && text[at] >= 0x20 && text[at] != '"' && text[at] != '\\'; at++)
+        seen |= text[at];
+    c->at = at;
+    return seen;
+}
+
 /* at stands on the opening quote; moves behind the closing one. */
 static bool check_string(struct checker *c, struct view *raw)
 {
     size_t begin = ++c->at;
-    int seen = 0; /* every byte or-ed together: whether there is one above ASCII */
-    for (;;) {
-        int byte = peek(c);
-        if (byte == '"')
-            break;
-        if (byte == END)
+    int seen = skip_plain(c);
+    while (peek(c) != '"') {
+        if (peek(c) == END)
             return expected(c, "the end of a string");
-        if (byte < 0x20)
+        if (peek(c) != '\\')
             return fail(c, "a control character inside a string");
-        seen |= byte;
-        if (byte != '\\')
-            c->at++;
-        else if (!check_escape(c))
+        if (!check_escape(c))
             return false;
+        seen |= skip_plain(c);
     }
     *raw = (struct view){c->text.data + begin, c->at - begin};
     c->at++;
@@ -198,6 +209,24 @@ static bool add_key(struct checker *c, struct view raw)
     return buf_append(&c->keys, &raw, sizeof(raw)) || buf_check(&c->keys, "JSON keys", c->err);
 }
 
+static bool fail_twice(struct checker *c, const struct view *a, const struct view *b)
+{
+    const char *later = a->data > b->data ? a->data : b->data;
+    c->at = (size_t)(later - c->text.data);
+    return fail(c, "this key stands twice in one object");
+}
+
+static bool check_few_keys(struct checker *c, const struct view *keys, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (json_chars_compare(keys[i], keys[j]) == 0)
+                return fail_twice(c, &keys[i], &keys[j]);
+        }
+    }
+    return true;
+}
+
 /* Sorting by the decoded text itself costs n log n comparisons whatever the keys are: there is no hash whose
  * collisions somebody could choose. */
 static bool check_unique_keys(struct checker *c, size_t first)
@@ -206,13 +235,12 @@ static bool check_unique_keys(struct checker *c, size_t first)
     if (count < 2)
         return true;
     struct view *keys = (struct view *)(void *)c->keys.data + first;
+    if (count <= FEW_KEYS)
+        return check_few_keys(c, keys, count);
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (size_t i = 1; i < count; i++) {
-        if (compare_keys(&keys[i - 1], &keys[i]) != 0)
-            continue;
-        const char *later = keys[i - 1].data > keys[i].data ? keys[i - 1].data : keys[i].data;
-        c->at = (size_t)(later - c->text.data);
-        return fail(c, "this key stands twice in one object");
+        if (compare_keys(&keys[i - 1], &keys[i]) == 0)
+            return fail_twice(c, &keys[i - 1], &keys[i]);
     }
     return true;
 }
