@@ -93,7 +93,8 @@ class PortalRoot:
         for number, (name, _, low, high, _) in enumerate(self.channels):
             low, high = (0, 4000) if low is None else (low, high)
             values[name] = round(low + (high - low) * (0.5 + 0.35 * math.sin(number + step / 9)), 3)
-        values["gear"] = 3
+            if name == "gear":
+                values[name] = 3
         self.write(values, offset_s)
 
     def write_collector(self, **more):
