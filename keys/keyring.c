@@ -77,7 +77,7 @@ static bool ring_put(struct keyring *ring, struct rsa_public **key, struct error
 static bool fill(struct view text, struct keyring *ring, struct error *err)
 {
     for (;;) {
-        struct view block;
+        struct view block = {NULL, 0};
         if (!next_block(&text, &block, err))
             return false;
         if (block.size == 0)

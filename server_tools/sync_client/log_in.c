@@ -19,6 +19,7 @@ enum {
     SIGNATURE_TEXT_BYTES = TEXT_BASE64_BYTES(RSA_SIGNATURE_MAX_BYTES),
     TOKEN_LIFETIME_S = 300, /* when the agent does not say */
     TOKEN_LIFETIME_MAX_S = 24 * 3600,
+    TOKEN_MARGIN_FROM_S = 2 * SESSION_RENEW_BEFORE_S,
     RETRY_AFTER_DEFAULT_S = 20,
 };
 
@@ -143,7 +144,6 @@ static bool read_token(const struct session *session, struct view body, char out
         error_set(err, ERR_PROTOCOL, "member `session_token`: expected a UUID");
         return wrong_answer(session, "log-in", err);
     }
-    *lifetime_s = TOKEN_LIFETIME_S;
     struct json_value expires = json_member(json_root(json), "expires_in");
     if (json_present(expires) && !json_get_i64(expires, 1, TOKEN_LIFETIME_MAX_S, lifetime_s)) {
         error_set(err, ERR_PROTOCOL, "member `expires_in`: expected seconds");
@@ -154,14 +154,14 @@ static bool read_token(const struct session *session, struct view body, char out
 
 static bool take_token(struct session *session, struct view body, struct error *err)
 {
-    int64_t lifetime_s;
+    int64_t lifetime_s = TOKEN_LIFETIME_S;
     char token[SESSION_TOKEN_BYTES];
     if (!read_token(session, body, token, &lifetime_s, err))
         return false;
     memcpy(session->token, token, sizeof(token));
     /* a lifetime shorter than the margin is used up whole: renewing at once would never end */
-    int64_t use_s =
-        lifetime_s > 2 * SESSION_RENEW_BEFORE_S ? lifetime_s - SESSION_RENEW_BEFORE_S : lifetime_s;
+    bool margin = lifetime_s >= TOKEN_MARGIN_FROM_S;
+    int64_t use_s = margin ? lifetime_s - SESSION_RENEW_BEFORE_S : lifetime_s;
     session->renew_at_us = clock_monotonic_us(session->clock) + use_s * US_PER_S;
     return true;
 }

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Before each further attempt. */
+static const int waits_s[PULL_ATTEMPTS - 1] = {1, 2, 4, 8};
+
 /* Where a session's fetching stands. */
 struct pull {
     struct session *session;
@@ -82,9 +85,11 @@ static bool take(struct pull *pull, const struct export_result *result, bool *mo
 static bool try_again(struct pull *pull, const struct export_result *result, struct error *err)
 {
     pull->failures++;
-    if (pull->failures >= PULL_ATTEMPTS)
-        return error_wrap(err, "given up after %d attempts", PULL_ATTEMPTS);
-    int seconds = PULL_FIRST_WAIT_S << (pull->failures - 1);
+    if (pull->failures >= PULL_ATTEMPTS) {
+        error_wrap(err, "given up after %d attempts", PULL_ATTEMPTS);
+        return false;
+    }
+    int seconds = waits_s[pull->failures - 1];
     int64_t half = result->lines / 2;
     pull->request.limit = half > PULL_LIMIT_MIN ? half : PULL_LIMIT_MIN;
     notice(pull->session->notices, "%s; trying again in %d s", err->text, seconds);

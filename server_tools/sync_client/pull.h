@@ -8,8 +8,7 @@
 #include "server_tools/sync_client/report.h"
 
 enum {
-    PULL_ATTEMPTS = 5, /* in a row without an archive */
-    PULL_FIRST_WAIT_S = 1,
+    PULL_ATTEMPTS = 5,     /* in a row without an archive */
     PULL_LIMIT_MIN = 1000, /* readings asked for after a break */
     PULL_STORE_CHANGES_MAX = 3,
 };

@@ -22,6 +22,9 @@ void report_clear(struct report *report)
     buf_clear(&report->archives);
 }
 
+/* The list of archives once more, escaped, and the rest. */
+enum { RESULT_MAX_BYTES = 2 * REPORT_MAX_BYTES };
+
 static double rate(const struct report *report)
 {
     return report->us > 0 ? (double)report->records * US_PER_S / (double)report->us : 0;
@@ -117,7 +120,7 @@ static void write_text(const struct report *report, struct buf *out)
 
 bool report_print(const struct report *report, bool json, struct error *err)
 {
-    SCOPE_BUF struct buf out = BUF_LIMIT(2 * REPORT_MAX_BYTES);
+    SCOPE_BUF struct buf out = BUF_LIMIT(RESULT_MAX_BYTES);
     if (json)
         write_json(report, &out);
     else

@@ -80,7 +80,8 @@ static void a_new_one_replaces_its_own_line_alone(void **state)
 static void a_damaged_line_is_named(void **state)
 {
     const struct world *world = *state;
-    static const char *const lines[] = {"a:1", "a:1 abc", "a:1 " ID_A "a", "a:1 " ID_A " more", "a:1\t" ID_A};
+    static const char *const lines[] = {"a:1", "a:1 abc", ("a:1 " ID_A "a"), ("a:1 " ID_A " more"),
+                                        ("a:1\t" ID_A)};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         SCOPE_BUF struct buf text = BUF_LIMIT(KNOWN_HOSTS_MAX_BYTES);
         buf_printf(&text, "b:1 " ID_B "\n%s\n", lines[i]);
