@@ -213,7 +213,21 @@ static bool wait_for_turn(struct session *session, struct error *err)
     return true;
 }
 
-/* One attempt; *again: the agent asked to wait, and that is done. */
+/* The plain form has one signature a second, and the agent takes each second once: another session has just
+ * used this one. */
+static bool wait_for_next_second(struct session *session, const struct http_exchange *exchange)
+{
+    char word[REFUSAL_WORD_BYTES];
+    session_refusal_word(exchange, word);
+    if (!session->settings->plain_auth || strcmp(word, "replayed signature") != 0 ||
+        session->waited_s >= SESSION_WAIT_MAX_S)
+        return false;
+    session->waited_s++;
+    sleep_s(1);
+    return true;
+}
+
+/* One attempt; *again: it was to wait for its turn, and that is done. */
 static bool attempt(struct session *session, bool *again, struct error *err)
 {
     struct proof proof;
@@ -240,7 +254,8 @@ static bool attempt(struct session *session, bool *again, struct error *err)
     case 200:
         return take_token(session, buf_view(&answer), err);
     case 401:
-        return denied(session, &exchange, err);
+        *again = wait_for_next_second(session, &exchange);
+        return *again || denied(session, &exchange, err);
     case 429:
         return wait_for_turn(session, err);
     default:

@@ -12,7 +12,7 @@
 enum {
     SESSION_TOKEN_BYTES = 65,
     SESSION_RENEW_BEFORE_S = 30,
-    SESSION_WAIT_MAX_S = 90, /* for all 429 together */
+    SESSION_WAIT_MAX_S = 90, /* for its turn, all in all */
     SESSION_REQUEST_MS = 60 * 1000,
     SESSION_ANSWER_MAX_BYTES = 256 * 1024,
 };

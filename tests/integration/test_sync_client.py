@@ -158,6 +158,22 @@ def test_plain_auth_signs_the_time(agent, home):
     assert home.sync(agent, "--plain-auth").result["records"] == ROWS
 
 
+def test_plain_auth_waits_for_a_second_of_its_own(agent, home):
+    seen = set()
+
+    def once(request, default):
+        timestamp = json.loads(request.body)["timestamp"]
+        if timestamp in seen:
+            return request.json(401, {"error": "replayed signature"})
+        seen.add(timestamp)
+        return default()
+
+    agent.hooks["auth"] = once
+    for _ in range(2):
+        home.sync(agent, "--plain-auth")
+    assert len(seen) == 2
+
+
 def test_since_leaves_the_cursor(agent, home):
     since = time_text(agent.rows[3999][1])
     result = home.sync(agent, "--since", since).result
