@@ -86,13 +86,17 @@ static bool configure(sqlite3 *db, enum db_mode mode, struct error *err)
     sqlite3_busy_timeout(db, DB_BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == DB_READ, NULL);
+    /* Until it is known to be sound: a checkpoint at a close would write to a damaged file. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     /* Reading the schema version touches the file: what is no database is noticed here. */
     if (!db_exec(db, "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA schema_version;", err))
         return false;
     if (mode == DB_READ)
         return true;
-    return use_wal(db, err) && db_exec(db, "PRAGMA synchronous=FULL", err);
+    if (!use_wal(db, err) || !db_exec(db, "PRAGMA synchronous=FULL", err))
+        return false;
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return true;
 }
 
 sqlite3 *db_open(const char *path, enum db_mode mode, struct error *err)
