@@ -127,12 +127,15 @@ $(B)/fuzz/%:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- the release folder --------------------------------------------------------------------------------
-dist: $(addprefix $(B)/bin/,$(dist_programs)) ## the release folder: bin, share, migrations
+dist: $(B)/dist.stamp ## the release folder: bin, share, migrations
+
+dist_migrations := $(wildcard migrations/appliance/*.sql)
+$(B)/dist.stamp: $(addprefix $(B)/bin/,$(dist_programs)) $(dist_migrations) README.md
 	@rm -rf $(B)/dist.new && mkdir -p $(B)/dist.new/bin $(B)/dist.new/share $(B)/dist.new/migrations
 	@cp $(addprefix $(B)/bin/,$(dist_programs)) $(B)/dist.new/bin/
-	@cp migrations/appliance/*.sql $(B)/dist.new/migrations/
+	@cp $(dist_migrations) $(B)/dist.new/migrations/
 	@cp README.md $(B)/dist.new/share/
-	@rm -rf $(B)/dist && mv $(B)/dist.new $(B)/dist
+	@rm -rf $(B)/dist && mv $(B)/dist.new $(B)/dist && touch $@
 
 install: all ## into DESTDIR/PREFIX: programs, the release folder
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/telehaul
