@@ -5,6 +5,7 @@ import { currentLanguage, t } from "./texts.js";
 const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
 const DAY_S = 24 * HOUR_S;
+const COMPACT_FROM = 1e7;
 const NOW_S = 5; // younger than this is "now": a figure that flickers every second tells nothing
 
 /* Digits after the point that fit: fewer for larger numbers. `range`: phys_max - phys_min, or null. */
@@ -25,14 +26,32 @@ export function number(value, digits) {
     return formatters.get(key).format(value);
 }
 
-export function bytes(value) {
+function scaledBytes(value) {
     const units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let unit = 0;
-    while (value >= 1024 && unit + 1 < units.length) {
+    while (Math.abs(value) >= 1024 && unit + 1 < units.length) {
         value /= 1024;
         unit++;
     }
-    return `${number(value, unit === 0 || value >= 100 ? 0 : 1)}\u00a0${units[unit]}`;
+    return { figure: number(value, unit === 0 || Math.abs(value) >= 100 ? 0 : 1), unit: units[unit] };
+}
+
+export function bytes(value) {
+    const { figure, unit } = scaledBytes(value);
+    return `${figure}\u00a0${unit}`;
+}
+
+function compact(value) {
+    return new Intl.NumberFormat(currentLanguage(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
+/* A measured value as {figure, unit}: bytes and seconds in larger units, huge counters in short. */
+export function quantity(value, unitText, digits) {
+    if (unitText === "B")
+        return scaledBytes(value);
+    if (unitText === "s" && value >= 2 * MINUTE_S)
+        return { figure: duration(value), unit: "" };
+    return { figure: Math.abs(value) >= COMPACT_FROM ? compact(value) : number(value, digits), unit: unit(unitText) };
 }
 
 /* "42 s", "7 min", "3 h 12 min", "5 days" */

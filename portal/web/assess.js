@@ -37,6 +37,8 @@ function assessCollector(collector) {
     const found = (collector?.inputs ?? []).map(assessInput).filter((one) => one !== null);
     if (collector?.store?.state === "full")
         found.push(item("problem", "problem.store.full"));
+    if (collector?.store?.state === "failing")
+        found.push(item("problem", "problem.store.failing"));
     if (collector?.store?.state === "replaced")
         found.push(item("attention", "problem.store.replaced"));
     if (collector?.clock?.state === "jumped")

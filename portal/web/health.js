@@ -10,6 +10,7 @@ const IDENTITY_SHOWN = 16;
 const SERVICE_STATES = {
     running: ["ok", "ok"],
     starting: ["wait", "wait"],
+    stopping: ["wait", "wait"],
     waiting: ["attention", "attention"],
     stopped: ["stopped", "problem"],
     hung: ["problem", "problem"],

@@ -1,6 +1,6 @@
 // The live values: one row a channel, grouped by the beginning of their names. Rows are made once and changed in place.
 
-import { age, fittingDigits, number, unit } from "./common/format.js";
+import { age, fittingDigits, quantity, unit } from "./common/format.js";
 import { element, setAttribute, setText } from "./common/dom.js";
 import { t } from "./common/texts.js";
 
@@ -10,13 +10,41 @@ const filter = document.getElementById("filter");
 const STALE_MIN_S = 10;
 const STALE_INTERVALS = 5;
 const COORDINATE_DIGITS = 5;
+const PERCENT_RANGE = 100;
+const LARGE_GROUP = 10;
 const FILTER_FROM = 12; // with fewer channels there is nothing to look for
 
 let rows = new Map(); // channel_id -> {channel, digits, timeMs, value, and the elements}
 let staleAfterS = STALE_MIN_S;
 
-function groupOf(name) {
-    return name.match(/^[^._\-/ ]+(?=[._\-/ ])/)?.[0] ?? "";
+/* The first words of a name: "net_eth0_err_in" with one is "net", with two "net_eth0"; "" when there are no more. */
+function prefixOf(name, words) {
+    return name.match(new RegExp(`^([^._]+[._]){${words}}(?=.)`))?.[0].slice(0, -1) ?? "";
+}
+
+function groupBy(channels, keyOf) {
+    const found = new Map();
+    for (const channel of channels) {
+        const key = keyOf(channel.name);
+        found.set(key, [...(found.get(key) ?? []), channel]);
+    }
+    return found;
+}
+
+/* Groups by the first word; a large one, like all network devices, by the first two. One alone is no group. */
+function groupChannels(channels) {
+    const grouped = new Map();
+    for (const [word, members] of groupBy(channels, (name) => prefixOf(name, 1))) {
+        const finer = members.length > LARGE_GROUP ? groupBy(members, (name) => prefixOf(name, 2)) : new Map();
+        for (const [words, part] of finer) {
+            if (words !== "" && part.length > 1 && part.length < members.length)
+                grouped.set(words, part);
+        }
+        const rest = members.filter((channel) => !grouped.get(prefixOf(channel.name, 2))?.includes(channel));
+        const key = word !== "" && rest.length > 1 ? word : "";
+        grouped.set(key, [...(grouped.get(key) ?? []), ...rest]);
+    }
+    return grouped;
 }
 
 const ACRONYMS = /\b(cpu|gps|gpu|gsm|id|io|ip|lte|pm|ram|rpm|ssd|usb)\b/gi;
@@ -34,7 +62,8 @@ function digitsFor(channel, value, range) {
 }
 
 function makeRow(channel, group) {
-    const number = element("span", { class: "figure" }, "–");
+    const figure = element("span", { class: "figure" }, "–");
+    const unitText = element("span", { class: "unit" }, unit(channel.unit));
     const age = element("span", { class: "reading-age", hidden: true });
     const fill = element("span");
     const hasRange = channel.phys_min !== null && channel.phys_max !== null && channel.phys_max > channel.phys_min;
@@ -42,12 +71,12 @@ function makeRow(channel, group) {
         element("th", { scope: "row", title: [channel.name, channel.description].filter(Boolean).join(": ") },
             labelOf(channel.name, group)),
         element("td", {},
-            element("span", { class: "reading" }, number, element("span", { class: "unit" }, unit(channel.unit))),
+            element("span", { class: "reading" }, figure, unitText),
             hasRange ? element("span", { class: "range", "aria-hidden": "true" }, fill) : null,
             age));
     rows.set(channel.channel_id, {
-        channel, row, number, age, fill: hasRange ? fill : null,
-        range: hasRange ? channel.phys_max - channel.phys_min : null, digits: null, timeMs: null, value: null,
+        channel, row, figure, unitText, age, fill: hasRange ? fill : null,
+        range: hasRange ? channel.phys_max - channel.phys_min : channel.unit === "%" ? PERCENT_RANGE : null, digits: null, timeMs: null, value: null,
     });
     return row;
 }
@@ -58,24 +87,16 @@ function makeGroup(title, channels, group) {
         element("table", {}, title === null ? null : element("caption", {}, title), body));
 }
 
-/* Groups of two and more, in the order of their first channel; the rest together at the end. */
+/* In the order of the first channel of each group; those of no group together at the end. */
 export function showChannels(channels, sampleIntervalMs) {
     const old = rows;
     rows = new Map();
     staleAfterS = Math.max(STALE_MIN_S, STALE_INTERVALS * sampleIntervalMs / 1000);
-    const byGroup = new Map();
-    for (const channel of channels) {
-        const group = groupOf(channel.name);
-        byGroup.set(group, [...(byGroup.get(group) ?? []), channel]);
-    }
-    const made = [];
-    const others = [];
-    for (const [group, members] of byGroup) {
-        if (group === "" || members.length < 2)
-            others.push(...members);
-        else
-            made.push(makeGroup(labelOf(group, ""), members, group));
-    }
+    const grouped = groupChannels(channels);
+    const others = grouped.get("") ?? [];
+    grouped.delete("");
+    const made = [...grouped].filter(([, members]) => members.length > 0)
+        .map(([group, members]) => makeGroup(labelOf(group, ""), members, group));
     if (others.length > 0)
         made.push(makeGroup(made.length > 0 ? t("values.other") : null, others, ""));
     groups.replaceChildren(...made);
@@ -96,11 +117,14 @@ function takeValue(id, timeMs, value) {
     row.timeMs = timeMs;
     row.value = value;
     if (value === null) {
-        setText(row.number, t("values.missing"));
+        setText(row.figure, t("values.missing"));
         return;
     }
     row.digits = Math.max(row.digits ?? 0, digitsFor(row.channel, value, row.range));
-    setText(row.number, number(value, row.digits));
+    const shown = quantity(value, row.channel.unit, row.digits);
+    setText(row.figure, shown.figure);
+    setText(row.unitText, shown.unit);
+    row.figure.title = String(value);
     if (row.fill !== null) {
         const part = (value - row.channel.phys_min) / row.range;
         row.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, part)).toFixed(3)})`;
