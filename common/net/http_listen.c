@@ -54,7 +54,7 @@ int http_listen(const char *bind_text, uint16_t port, struct error *err)
 
 bool http_listen_port(int fd, uint16_t *out, struct error *err)
 {
-    union any_address address;
+    union any_address address = {0};
     socklen_t size = sizeof(address);
     if (getsockname(fd, &address.any, &size) != 0)
         return error_set_errno(err, "cannot read the port that is listened on");

@@ -1,8 +1,9 @@
 /* HTTP server on libmicrohttpd: a route table, limits, bodies streamed both ways, TLS, server-sent events,
  * and a table of connections that closes those past their header deadline or below their floor of progress.
  * Knows nothing of sessions, PINs or JSON.
- * Threads: handlers run on the server's pool of two threads, several at a time; a request belongs to one
- * thread at a time. A handler must not block for longer than it takes to produce one chunk. */
+ * Threads: handlers run on the server's own HTTP_THREADS threads, several at a time; a request belongs to one
+ * thread at a time. A handler must not block for longer than it takes to produce one chunk: it holds up the
+ * other connections of its thread. */
 #ifndef COMMON_NET_HTTP_SERVER_H
 #define COMMON_NET_HTTP_SERVER_H
 
@@ -14,7 +15,9 @@
 #include "common/base/log.h"
 
 enum {
-    HTTP_THREADS = 2,
+    /* Each waits with poll(2), whose cost grows with its connections: with eight, 256 idle ones cost a
+     * request about 1 us. libmicrohttpd 0.9.75 with epoll stalls when exactly 128 events come at once. */
+    HTTP_THREADS = 8,
     HTTP_MAX_CONNECTIONS = 1024,
     HTTP_MAX_CONNECTIONS_AN_ADDRESS = 64,
     HTTP_MAX_HEADER_BYTES = 16 * 1024,
@@ -34,8 +37,9 @@ struct http_request; /* lives from its headers to the end of its answer */
 
 /* ---- what a handler can ask ---- */
 const char *http_path(const struct http_request *request);
-/* NULL when missing. header names: any case. A query value is percent-decoded; one with a NUL or invalid
- * UTF-8 is answered 400 before the handler is called; so is a parameter given twice. */
+/* NULL when missing. header names: any case. A query value is percent-decoded ('+' is a blank); one with a
+ * control character or invalid UTF-8 is answered 400 before the handler is called; so is a parameter given
+ * twice. */
 const char *http_header(struct http_request *request, const char *name);
 const char *http_query(struct http_request *request, const char *name);
 /* How many query parameters there are, so that unknown ones can be refused. */
@@ -57,7 +61,9 @@ void http_set_data(struct http_request *request, void *data, void (*release)(voi
 void *http_data(const struct http_request *request);
 
 /* ---- how a handler answers: exactly one of these, once ---- */
-/* Adds a header to the answer that follows. */
+/* A handler that does not answer: 500 `internal`; the second of two answers is dropped and logged. HEAD is
+ * served by the handler of GET; its body is not sent. */
+/* Adds a header to the answer that follows. Copies both. */
 void http_add_header(struct http_request *request, const char *name, const char *value);
 /* Copies the body. content_type may be NULL for an empty one. */
 void http_answer(struct http_request *request, unsigned status, const char *content_type, struct view body);
@@ -68,22 +74,28 @@ void http_answer_error(struct http_request *request, unsigned status, const char
 void http_answer_static(struct http_request *request, unsigned status, const char *content_type,
                         struct view body);
 
-/* Streams an answer of unknown size. read is called for each piece until it returns 0 (the end) or below 0
- * (break off: the peer sees an incomplete body). It must return at least one byte otherwise. release is
- * called once, at the end however it comes (peer gone, server stopped); NULL is fine. */
+/* Streams an answer of unknown size (chunked). read is called for each piece until it returns 0 (the end) or
+ * below 0 (break off: the peer sees an incomplete body). It must return at least one byte otherwise;
+ * out_bytes is 16 KiB or more. release is called once, at the end however it comes (peer gone, server
+ * stopped, never sent), perhaps after the request itself is gone; NULL is fine. */
 typedef ssize_t http_read_callback(void *context, char *out, size_t out_bytes);
 void http_answer_stream(struct http_request *request, unsigned status, const char *content_type,
                         http_read_callback *read, void *context, void (*release)(void *context));
 
 /* ---- routes ---- */
+/* The first that fits is taken. An unknown path: 404 `not_found`; a known path with another method: 405
+ * `method_not_allowed` with Allow. Answered before any route: 400 `bad_request`, 414 `url_too_long`, 431
+ * `header_too_large` (above twice HTTP_MAX_HEADER_BYTES in libmicrohttpd's own words), 505 `http_version`. */
 struct http_route {
     enum http_method method;
     const char *path;      /* exact; a path that ends in '*' takes every path with that beginning */
-    size_t max_body_bytes; /* 0: a body is refused with 413. Longer ones: 413, the rest is not read */
+    size_t max_body_bytes; /* 0: any body is refused. Longer ones: 413 `too_large`, the rest is not kept */
     void (*handle)(struct http_request *request); /* called when the body is complete */
     /* Instead of a body kept in memory: begin is called when the headers are there, before "100 Continue" is
-     * sent, and may answer (the body is then refused or discarded); body is called for each piece; then
-     * handle. A body that returns false has answered. Both NULL for ordinary routes. */
+     * sent, and may answer. Then a client that asked with `Expect: 100-continue` gets the answer at once and
+     * sends no body; of others the body is thrown away up to max_body_bytes first. body is called for each
+     * piece; when it returns false it has answered, which is sent after the body, too. handle is called last
+     * unless something has answered. Both NULL for ordinary routes. */
     void (*begin)(struct http_request *request);
     bool (*body)(struct http_request *request, struct view piece);
 };
@@ -97,7 +109,8 @@ struct http_server_config {
     size_t route_count;
     void *context;              /* http_context */
     const char *const *headers; /* "Name: value" added to every answer, NULL-terminated; may be NULL */
-    /* Called before any handler; may answer (then the handler is not called). NULL: none. */
+    /* Called first for every request whose target is valid, known path or not, with the headers there and the
+     * body not; may answer (then nothing else is called). NULL: none. */
     void (*before)(struct http_request *request);
     const struct log *log;     /* borrowed */
     const struct clock *clock; /* borrowed */
@@ -105,24 +118,27 @@ struct http_server_config {
     int first_header_deadline_ms;
     int idle_ms;
     int progress_window_ms;
-    int sse_heartbeat_ms;
+    int sse_heartbeat_ms; /* a subscriber that left is noticed within a quarter of the shortest of these */
     unsigned max_connections_an_address;
 };
 
+/* Serves at once, with every signal blocked in its threads. Raises the soft limit of descriptors when that is
+ * low. Errors: ERR_USAGE (bind is no address), ERR_INPUT (certificate or key), what socket calls say. */
 struct http_server *http_server_start(const struct http_server_config *config, struct error *err) MUST_USE;
 uint16_t http_server_port(const struct http_server *server);
-/* Ends streams and event streams, waits for handlers, frees everything. */
+/* Takes no more, breaks streams off, ends event streams, waits half a second for other answers and for
+ * handlers to return; then frees everything, hubs too. It never waits for a client. */
 void http_server_stop(struct http_server *server); /* NULL is fine */
-
-/* An unknown path: 404 {"error":"not_found"}; a known path with another method: 405 with Allow. */
 
 /* ---- server-sent events (WHATWG HTML, section 9.2) ---- */
 /* A hub sends each event to all its subscribers. A subscriber that is too slow to take
  * HTTP_SSE_MAX_QUEUED_BYTES is dropped: EventSource comes back by itself. Heartbeat comments every 15 s. */
 enum { HTTP_SSE_MAX_QUEUED_BYTES = 256 * 1024, HTTP_SSE_MAX_SUBSCRIBERS = 64 };
 struct http_events;
+/* The server may already be taking requests: their handlers must reckon with a hub that is not there yet. */
 struct http_events *http_events_new(struct http_server *server, struct error *err) MUST_USE;
-/* Before the server's stop: ends every subscriber's stream. */
+/* Before the server's stop: ends every subscriber's stream. NULL is fine. The hub's memory stays until the
+ * server's stop: a request under way may still subscribe, and gets 503. */
 void http_events_free(struct http_events *events);
 /* Answers a request with the hub's stream. first: sent to this one at once (may be empty), made with
  * http_event_format. 503 `too_many_streams` when there are HTTP_SSE_MAX_SUBSCRIBERS. */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/scope.h"
 #include "common/base/text.h"
 
 /* Decodes in place; false for a broken encoding or what no text may contain. */
@@ -59,24 +58,31 @@ static bool parse_query(struct http_target *target, char *query, struct error *e
     return true;
 }
 
-bool http_target_parse(struct http_target *out, const char *raw, struct error *err)
+/* target->text: the raw target, decoded where it lies. */
+static bool take_apart(struct http_target *target, struct error *err)
 {
-    if (strnlen(raw, HTTP_TARGET_MAX_BYTES + 1) > HTTP_TARGET_MAX_BYTES)
-        return error_set(err, ERR_LIMIT, "the target is longer than %d bytes", HTTP_TARGET_MAX_BYTES);
-    if (raw[0] != '/' || strchr(raw, '#') != NULL)
-        return error_set(err, ERR_INPUT, "the target is not a path");
-    SCOPE_FREE char *text = strdup(raw);
-    if (text == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for a target");
-    struct http_target target = {.path = text};
-    char *query = strchr(text, '?');
+    char *query = strchr(target->text, '?');
     if (query != NULL)
         *query++ = '\0';
-    if (!decode(text, false))
+    target->path = target->text;
+    if (!decode(target->text, false))
         return error_set(err, ERR_INPUT, "the path is not valid percent-encoded UTF-8 text");
-    if (!parse_query(&target, query, err))
+    return parse_query(target, query, err);
+}
+
+bool http_target_parse(struct http_target *out, const char *raw, struct error *err)
+{
+    if (strnlen(raw, HTTP_MAX_URL_BYTES + 1) > HTTP_MAX_URL_BYTES)
+        return error_set(err, ERR_LIMIT, "the target is longer than %d bytes", HTTP_MAX_URL_BYTES);
+    if (raw[0] != '/' || strchr(raw, '#') != NULL)
+        return error_set(err, ERR_INPUT, "the target is not a path");
+    struct http_target target = {.text = strdup(raw)};
+    if (target.text == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for a target");
+    if (!take_apart(&target, err)) {
+        http_target_clear(&target);
         return false;
-    target.text = POINTER_TAKE(text);
+    }
     *out = target;
     return true;
 }

@@ -6,9 +6,9 @@
 
 #include <stddef.h>
 
-#include "common/base/error.h"
+#include "common/net/http_server.h"
 
-enum { HTTP_TARGET_MAX_BYTES = 4096, HTTP_MAX_PARAMETERS = 32 };
+enum { HTTP_MAX_PARAMETERS = 32 };
 
 struct http_parameter {
     const char *name;
@@ -24,7 +24,7 @@ struct http_target {
 
 /* Takes only what begins with '/'. In the query '+' is a blank, as forms write it. Refused are control
  * characters and invalid UTF-8 (encoded or not), a broken percent-encoding, a parameter without a name or
- * given twice, '#'. Errors: ERR_LIMIT (longer than HTTP_TARGET_MAX_BYTES, too many parameters), ERR_INPUT,
+ * given twice, '#'. Errors: ERR_LIMIT (longer than HTTP_MAX_URL_BYTES, too many parameters), ERR_INPUT,
  * ERR_MEMORY. out is set only on success; free it with http_target_clear. */
 bool http_target_parse(struct http_target *out, const char *raw, struct error *err) MUST_USE;
 void http_target_clear(struct http_target *target);

@@ -17,7 +17,7 @@ enum { UPLOAD_MAX_BYTES = 64 * 1024 * 1024, ECHO_MAX_BYTES = 8192, PEM_MAX_BYTES
 
 struct site {
     _Atomic(struct http_events *) events; /* requests may come before it is there */
-    atomic_int released; /* streams that ended */
+    atomic_int released;                  /* streams that ended */
     atomic_int events_sent;
 };
 
@@ -178,7 +178,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/released", 0, released, NULL, NULL},
     {HTTP_POST, "/upload", UPLOAD_MAX_BYTES, end_upload, begin_upload, take_upload},
     {HTTP_GET, "/events", 0, subscribe, NULL, NULL},
-    {HTTP_POST, "/publish", 256 * 1024, publish, NULL, NULL},
+    {HTTP_POST, "/publish", (size_t)256 * 1024, publish, NULL, NULL},
     {HTTP_GET, "/subscribers", 0, subscribers, NULL, NULL},
 };
 
@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 {
     struct error err;
     struct log log;
-    struct site site = {0};
+    struct site site = {.events = NULL};
     bool tls = false;
     log_init(&log, "http_test_server", clock_system());
     log.level = LOG_WARN;

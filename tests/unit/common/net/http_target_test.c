@@ -76,14 +76,14 @@ static void its_limits_hold(void **state)
     (void)state;
     struct http_target target;
     struct error err;
-    char raw[HTTP_TARGET_MAX_BYTES + 2];
+    char raw[HTTP_MAX_URL_BYTES + 2];
     memset(raw, 'a', sizeof(raw));
     raw[0] = '/';
-    raw[HTTP_TARGET_MAX_BYTES] = '\0';
+    raw[HTTP_MAX_URL_BYTES] = '\0';
     assert_true(http_target_parse(&target, raw, &err));
     http_target_clear(&target);
-    raw[HTTP_TARGET_MAX_BYTES] = 'a';
-    raw[HTTP_TARGET_MAX_BYTES + 1] = '\0';
+    raw[HTTP_MAX_URL_BYTES] = 'a';
+    raw[HTTP_MAX_URL_BYTES + 1] = '\0';
     assert_false(http_target_parse(&target, raw, &err));
     assert_int_equal(err.code, ERR_LIMIT);
 
