@@ -17,6 +17,7 @@ static struct {
     bool no_renameat2;  /* a file system without RENAME_NOREPLACE */
     int fsync_fails_at; /* the how manieth from now; 0: none */
     int fsyncs;
+    const char *plant_at, *plant_to;
 } disk;
 
 int renameat2(int old_folder, const char *old_path, int new_folder, const char *new_path, unsigned flags)
@@ -36,6 +37,15 @@ int fsync(int fd)
         return -1;
     }
     return (int)syscall(SYS_fsync, fd);
+}
+
+/* With disk.plant_at set: a symlink appears there the moment after the stale file was removed. */
+int unlink(const char *path)
+{
+    int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    if (disk.plant_at != NULL && strcmp(path, disk.plant_at) == 0)
+        assert_int_equal(symlink(disk.plant_to, path), 0);
+    return done;
 }
 
 static struct test_folder folder;
@@ -226,6 +236,20 @@ static void does_not_follow_a_planted_symlink(void **state)
     assert_true(S_ISREG(about.st_mode));
 }
 
+static void does_not_follow_one_planted_in_between(void **state)
+{
+    (void)state;
+    struct path temporary_name = at(".f.tmp");
+    struct path victim = at("victim");
+    assert_true(test_folder_write(&folder, "victim", "precious"));
+    disk.plant_at = temporary_name.text;
+    disk.plant_to = victim.text;
+    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
+    disk.plant_at = NULL;
+    assert_int_equal(err.code, ERR_EXISTS);
+    assert_true(test_folder_has(&folder, "victim", "precious"));
+}
+
 static void a_failed_replace_leaves_the_old(void **state)
 {
     (void)state;
@@ -402,6 +426,7 @@ int main(void)
         TEST(replaces_content_and_mode),
         TEST(takes_over_a_stale_temporary_file),
         TEST(does_not_follow_a_planted_symlink),
+        TEST(does_not_follow_one_planted_in_between),
         TEST(a_failed_replace_leaves_the_old),
         TEST(replaces_in_the_working_folder),
         TEST(publishes_over_an_old_file),
