@@ -75,8 +75,8 @@ function makeRow(channel, group) {
             hasRange ? element("span", { class: "range", "aria-hidden": "true" }, fill) : null,
             age));
     rows.set(channel.channel_id, {
-        channel, row, figure, unitText, age, fill: hasRange ? fill : null,
-        range: hasRange ? channel.phys_max - channel.phys_min : channel.unit === "%" ? PERCENT_RANGE : null, digits: null, timeMs: null, value: null,
+        channel, row, figure, unitText, age, fill: hasRange ? fill : null, digits: null, timeMs: null, value: null,
+        range: hasRange ? channel.phys_max - channel.phys_min : channel.unit === "%" ? PERCENT_RANGE : null,
     });
     return row;
 }

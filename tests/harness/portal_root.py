@@ -123,18 +123,15 @@ class PortalRoot:
 
     # ---- the portal ----
 
-    @property
-    def scheme(self):
-        return "http"
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
 
-    def url(self, host="127.0.0.1"):
-        return f"{self.scheme}://{host}:{self.port}"
-
-    def start(self, port=None):
-        self.program = telehaul.Program([telehaul.BIN / "portal", "--root", self.path],
-                                        self.path / "log" / "test-portal.log")
-        telehaul.wait_until(lambda: telehaul.listens(port or self.port) or not self.program.running(),
-                            "the portal's port")
+    def start(self):
+        log = self.path / "log" / "test-portal.log"
+        before = log.read_text().count("serving on") if log.exists() else 0
+        self.program = telehaul.Program([telehaul.BIN / "portal", "--root", self.path], log)
+        telehaul.wait_until(lambda: self.program.output().count("serving on") > before or not self.program.running(),
+                            "the portal's start")
         assert self.program.running(), self.program.output()
         return self
 
