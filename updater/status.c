@@ -12,8 +12,9 @@ struct status {
     bool pending; /* a package waits in pending_update/ */
 };
 
-static bool status_read(const char *root, struct status *out, struct error *err)
+static bool status_read(struct status *out, struct error *err)
 {
+    const char *root = out->root;
     struct path config;
     struct path meta;
     if (!path_join(&config, root, "config.txt", err) ||
@@ -22,10 +23,9 @@ static bool status_read(const char *root, struct status *out, struct error *err)
     if (!file_exists(config.text))
         return error_set(err, ERR_NOT_FOUND,
                          "%s is no machine's folder: it has no config.txt (`updater init` makes one)", root);
-    struct status status = {.root = root, .pending = file_exists(meta.text)};
-    if (!release_current(root, status.version, err) || !release_list(root, &status.releases, err))
+    out->pending = file_exists(meta.text);
+    if (!release_current(root, out->version, err) || !release_list(root, &out->releases, err))
         return false;
-    *out = status;
     return true;
 }
 
@@ -55,8 +55,8 @@ static void write_text(const struct status *status, struct buf *out)
 
 bool status_print(const char *root, bool json, struct buf *out, struct error *err)
 {
-    struct status status;
-    if (!status_read(root, &status, err))
+    struct status status = {.root = root};
+    if (!status_read(&status, err))
         return false;
     if (json)
         write_json(&status, out);

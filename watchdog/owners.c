@@ -26,7 +26,32 @@ static bool hand_over_file(int folder, const char *name, const struct owner *own
            error_set_errno(err, "chown %s", name);
 }
 
-/* A folder, made when missing, and the files right in it. */
+/* Ours for good: a service that could replace them could make a second watchdog start, or lie about the
+ * first. */
+static bool is_kept(const char *name)
+{
+    static const char *const kept[] = {"watchdog.lock", "status.json", "update.lock"};
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        if (strcmp(name, kept[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The files right in it, from a time before SERVICE_USER was set. */
+static bool hand_over_files(int fd, const char *path, const struct owner *owner, struct error *err)
+{
+    SCOPE_DIR DIR *folder = opendir(path);
+    if (folder == NULL)
+        return error_set_errno(err, "%s", path);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (!is_kept(entry->d_name) && !hand_over_file(fd, entry->d_name, owner, err))
+            return error_wrap(err, "%s", path);
+    }
+    return true;
+}
+
+/* A folder, made when missing, and the files in it. */
 static bool hand_over_folder(const char *path, const struct owner *owner, struct error *err)
 {
     if (!folder_make_all(path, PRIVATE_FOLDER_MODE, err))
@@ -34,14 +59,9 @@ static bool hand_over_folder(const char *path, const struct owner *owner, struct
     SCOPE_FD int fd = file_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
     if (fd < 0)
         return false;
-    SCOPE_DIR DIR *folder = opendir(path);
-    if (folder == NULL || fchown(fd, owner->uid, owner->gid) != 0)
+    if (fchown(fd, owner->uid, owner->gid) != 0)
         return error_set_errno(err, "chown %s", path);
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (!hand_over_file(fd, entry->d_name, owner, err))
-            return error_wrap(err, "%s", path);
-    }
-    return true;
+    return hand_over_files(fd, path, owner, err);
 }
 
 static bool hand_over_named(const struct appliance *appliance, const char *name, const struct owner *owner,
@@ -61,7 +81,7 @@ static bool share_run(const struct appliance *appliance, const struct owner *own
         return false;
     if (fchown(fd, 0, owner->gid) != 0 || fchmod(fd, RUN_MODE) != 0)
         return error_set_errno(err, "chown %s", path.text);
-    return true;
+    return hand_over_files(fd, path.text, owner, err);
 }
 
 static bool hand_over_credentials(const struct appliance *appliance, const struct owner *owner,
@@ -84,8 +104,7 @@ bool owners_hand_over(const struct appliance *appliance, const char *socket, str
         if (!hand_over_named(appliance, folders[i], &owner, err))
             return false;
     }
-    if (!hand_over_named(appliance, appliance->config.telemetry_dir, &owner, err) ||
-        !share_run(appliance, &owner, err) || !hand_over_credentials(appliance, &owner, err))
-        return false;
-    return lchown(socket, owner.uid, owner.gid) == 0 || error_set_errno(err, "chown %s", socket);
+    return hand_over_named(appliance, appliance->config.telemetry_dir, &owner, err) &&
+           share_run(appliance, &owner, err) && hand_over_credentials(appliance, &owner, err) &&
+           (lchown(socket, owner.uid, owner.gid) == 0 || error_set_errno(err, "chown %s", socket));
 }

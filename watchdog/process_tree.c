@@ -8,7 +8,6 @@
 
 #include "common/base/buf.h"
 #include "common/base/text.h"
-#include "common/os/process.h"
 
 enum {
     STAT_HEAD_BYTES = 512, /* of /proc/<pid>/stat: all that is read */
@@ -122,23 +121,4 @@ size_t process_tree_owner(pid_t pid, const pid_t *owners, size_t owner_count)
         pid = process.parent;
     }
     return owner_count;
-}
-
-void process_tree_usage(pid_t root, double *cpu_s, uint64_t *rss_bytes)
-{
-    SCOPE_FREE struct process_tree *tree = malloc(sizeof(*tree));
-    *cpu_s = 0;
-    *rss_bytes = 0;
-    if (tree == NULL || !process_tree_read(root, NULL, 0, tree))
-        return;
-    if (tree->count < PROCESS_TREE_MAX)
-        tree->pids[tree->count++] = root;
-    for (size_t i = 0; i < tree->count; i++) {
-        double cpu;
-        uint64_t rss;
-        if (!process_usage(tree->pids[i], &cpu, &rss))
-            continue;
-        *cpu_s += cpu;
-        *rss_bytes += rss;
-    }
 }

@@ -30,7 +30,4 @@ size_t process_tree_signal(const struct process_tree *tree, int signal_number);
 /* The nearest of the owners at or above pid: its index; owner_count when it is below none of them. */
 size_t process_tree_owner(pid_t pid, const pid_t *owners, size_t owner_count);
 
-/* CPU seconds and resident bytes of root and all that descends from it now. */
-void process_tree_usage(pid_t root, double *cpu_s, uint64_t *rss_bytes);
-
 #endif

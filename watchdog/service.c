@@ -58,10 +58,17 @@ static bool parse_command(struct service *service, const char *line, struct erro
     return true;
 }
 
-static bool add_service(struct service_list *list, const char *line, struct error *err)
+/* The next of the list, with a name that no other has. */
+static bool add_service(struct service_list *list, const char *name_or_line, bool is_built_in,
+                        const struct clock *clock, struct error *err)
 {
     struct service *service = &list->items[list->count];
-    if (line != NULL && !parse_command(service, line, err))
+    service->built_in = is_built_in;
+    service->guard_fd = -1;
+    supervisor_init(&service->machine, clock);
+    if (is_built_in)
+        snprintf(service->name, sizeof(service->name), "%s", name_or_line);
+    else if (!parse_command(service, name_or_line, err))
         return false;
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->items[i].name, service->name) == 0)
@@ -71,28 +78,32 @@ static bool add_service(struct service_list *list, const char *line, struct erro
     return true;
 }
 
+static bool add_all(struct service_list *list, const struct config_lines *lines, const struct clock *clock,
+                    struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(built_in); i++) {
+        if (!add_service(list, built_in[i], true, clock, err))
+            return false;
+    }
+    for (size_t i = 0; i < lines->count; i++) {
+        if (!add_service(list, lines->lines[i], false, clock, err))
+            return false;
+    }
+    return true;
+}
+
 bool service_list_make(struct service_list *list, const struct appliance_config *config,
                        const struct clock *clock, struct error *err)
 {
-    const struct config_lines *lines = &config->services;
-    size_t count = COUNT_OF(built_in) + lines->count;
+    size_t count = COUNT_OF(built_in) + config->services.count;
     if (count > SERVICES_MAX)
         return error_set(err, ERR_LIMIT, "more than %d services", SERVICES_MAX);
     struct service_list made = {calloc(count, sizeof(*made.items)), 0};
     if (made.items == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for the services");
-    for (size_t i = 0; i < count; i++) {
-        struct service *service = &made.items[i];
-        service->built_in = i < COUNT_OF(built_in);
-        service->guard_fd = -1;
-        supervisor_init(&service->machine, clock);
-        const char *line = service->built_in ? NULL : lines->lines[i - COUNT_OF(built_in)];
-        if (service->built_in)
-            snprintf(service->name, sizeof(service->name), "%s", built_in[i]);
-        if (!add_service(&made, line, err)) {
-            service_list_clear(&made);
-            return false;
-        }
+    if (!add_all(&made, &config->services, clock, err)) {
+        service_list_clear(&made);
+        return false;
     }
     *list = made;
     return true;
@@ -111,22 +122,22 @@ void service_list_clear(struct service_list *list)
 /* ---- processes ----------------------------------------------------------------------------------------- */
 
 static bool start_built_in(struct service *service, const struct service_setup *setup,
-                           struct process_spec *spec, struct error *err)
+                           struct process_spec spec, struct error *err)
 {
     struct path program;
     if (!path_join(&program, setup->program_folder, service->name, err))
         return false;
     const char *const argv[] = {program.text, "--root", setup->root, NULL};
-    spec->argv = argv;
-    spec->user = setup->user[0] != '\0' ? setup->user : NULL;
-    spec->parent_death_signal = SIGKILL;
-    return process_start(spec, &service->pid, err);
+    spec.argv = argv;
+    spec.user = setup->user[0] != '\0' ? setup->user : NULL;
+    spec.parent_death_signal = SIGKILL;
+    return process_start(&spec, &service->pid, err);
 }
 
 /* The guard stays who we are, so that it can end whatever the command becomes, and the command cannot end it.
  */
 static bool start_guarded(struct service *service, const struct service_setup *setup,
-                          struct process_spec *spec, struct error *err)
+                          struct process_spec spec, struct error *err)
 {
     int ends[2];
     char fd_text[NUMBER_BYTES];
@@ -138,10 +149,10 @@ static bool start_guarded(struct service *service, const struct service_setup *s
     SCOPE_FD int reading = ends[0];
     SCOPE_FD int writing = ends[1];
     snprintf(fd_text, sizeof(fd_text), "%d", reading);
-    spec->argv = argv;
-    spec->keep_fd = reading;
-    spec->parent_death_signal = 0;
-    if (!process_start(spec, &service->pid, err))
+    spec.argv = argv;
+    spec.keep_fd = reading;
+    spec.parent_death_signal = 0;
+    if (!process_start(&spec, &service->pid, err))
         return false;
     service->guard_fd = fd_take(&writing);
     return true;
@@ -160,8 +171,8 @@ bool service_start_process(struct service *service, const struct service_setup *
     spec.stdout_fd = service->log.write_fd;
     spec.stderr_fd = service->log.write_fd;
     spec.new_group = true;
-    bool ok = service->built_in ? start_built_in(service, setup, &spec, err)
-                                : start_guarded(service, setup, &spec, err);
+    bool ok = service->built_in ? start_built_in(service, setup, spec, err)
+                                : start_guarded(service, setup, spec, err);
     service->used_at_us = clock_monotonic_us(service->log.file.clock);
     service->used_cpu_s = 0;
     service->cpu_percent = 0;
@@ -194,6 +205,26 @@ void service_forget_process(struct service *service)
     service->rss_bytes = 0;
 }
 
+/* A guard's command is what is asked about: all that lives below it, and itself. */
+static void tree_usage(pid_t root, double *cpu_s, uint64_t *rss_bytes)
+{
+    *cpu_s = 0;
+    *rss_bytes = 0;
+    SCOPE_FREE struct process_tree *tree = malloc(sizeof(*tree));
+    if (tree == NULL || !process_tree_read(root, NULL, 0, tree))
+        return;
+    if (tree->count < PROCESS_TREE_MAX)
+        tree->pids[tree->count++] = root;
+    for (size_t i = 0; i < tree->count; i++) {
+        double cpu;
+        uint64_t rss;
+        if (!process_usage(tree->pids[i], &cpu, &rss))
+            continue;
+        *cpu_s += cpu;
+        *rss_bytes += rss;
+    }
+}
+
 void service_sample_usage(struct service *service, const struct clock *clock)
 {
     double cpu_s = 0;
@@ -201,7 +232,7 @@ void service_sample_usage(struct service *service, const struct clock *clock)
     if (service->pid <= 0)
         return;
     if (!service->built_in)
-        process_tree_usage(service->pid, &cpu_s, &rss_bytes);
+        tree_usage(service->pid, &cpu_s, &rss_bytes);
     else if (!process_usage(service->pid, &cpu_s, &rss_bytes))
         return;
     int64_t now_us = clock_monotonic_us(clock);

@@ -16,9 +16,9 @@ import pytest
 import telehaul
 from telehaul import wait_until
 
-# What a built-in service does, by the words in ROOT/told/<name>: `exit N` at once, `silent` (never beats again).
+# What a built-in service does, by the words in ROOT/told/<name>: `exit N` at once, `child` (one of it speaks too).
 SERVICE = r'''#!/usr/bin/python3
-import os, pathlib, signal, socket, sys, time
+import contextlib, os, pathlib, signal, socket, sys, time
 name, root = pathlib.Path(sys.argv[0]).name, pathlib.Path(sys.argv[sys.argv.index("--root") + 1])
 told = root / "told" / name
 words = told.read_text().split() if told.exists() else []
@@ -26,12 +26,21 @@ print(f"{name}: start of {os.getpid()} in {os.getcwd()}", flush=True)
 if words[:1] == ["exit"]:
     sys.exit(int(words[1]))
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-tell = lambda text: notify.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+def tell(text):
+    with contextlib.suppress(OSError):  # it goes on without a watchdog, if it is let
+        notify.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
 def end(*_):
     print(f"{name}: end at {time.monotonic():.6f}", flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 tell(f"READY=1\nSTATUS={name} is fine")
+parent = os.getpid()
+if words[:1] == ["child"] and os.fork() == 0:
+    tell("STATUS=all is lost")
+    print("the child has spoken", flush=True)
+    while os.getppid() == parent:
+        time.sleep(0.05)
+    os._exit(0)
 while True:
     tell("WATCHDOG=1")
     time.sleep(int(os.environ["WATCHDOG_USEC"]) / 4e6)
@@ -182,6 +191,8 @@ def test_all_services_run_and_status_says_so(machine):
     # the services come from the release itself, not through the symlink that may move
     assert str(machine.path / "releases/1.0.0/bin/collector") in command_line(collector["pid"])
     assert f"start of {collector['pid']} in {machine.path}" in machine.log("collector")
+    sleeper = status["services"][3]  # a guard and its command
+    assert sleeper["rss_bytes"] > 1000 * 1000 and sleeper["status"] is None
     table = telehaul.run("watchdog", "--root", machine.path, "status").stdout
     assert re.search(r"(?m)^sleeper +running +\d+", table), table
     assert (machine.path / "run/status.json").stat().st_mode & 0o777 == 0o644
@@ -401,12 +412,16 @@ def test_a_root_deeper_than_a_socket_path(tmp_path, keys):
 
 
 def test_nobody_else_speaks_for_a_service(machine):
+    """Neither a stranger nor a built-in service's own child: only what the kernel says is the service itself."""
+    machine.tell("agent", "child")
     machine.start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
-        # a service's own child does not count either: only what the kernel says is the service itself
         stranger.sendto(b"READY=1\nSTATUS=all is lost", str(machine.path / "run/notify.sock"))
-    os.kill(machine.service("portal")["pid"], signal.SIGKILL)
-    wait_until(lambda: machine.service("portal")["restarts"] == 1 and machine.all_in("running"), "what came later")
+    wait_until(lambda: "the child has spoken" in machine.log("agent"), "the child's word")
+    before = machine.service("portal")
+    os.kill(before["pid"], signal.SIGKILL)
+    after = wait_until(lambda: restarted(machine, "portal", before), "what came later")
+    assert after["status"] == "portal is fine"
     assert "all is lost" not in json.dumps(machine.status())
 
 
@@ -436,6 +451,7 @@ def test_services_run_as_service_user(keys):
     one = Machine(pathlib.Path(folder) / "machine", keys)
     try:
         (one.path / "data/telemetry.db").write_text("from a time without SERVICE_USER")
+        (one.path / "run/collector.json").write_text("{}")
         (one.path / "data/planted").symlink_to(one.path / "config.txt")
         one.configure("SERVICE_USER = nobody", "SERVICE = sleeper sleep 1000")
         one.start()
@@ -448,7 +464,7 @@ def test_services_run_as_service_user(keys):
             assert os.stat(f"/proc/{pid}").st_uid == nobody
         owner = lambda name: (one.path / name).lstat().st_uid
         assert [owner(name) for name in ("data", "agent", "pending_update", "credentials.env", "data/telemetry.db",
-                                         "run/notify.sock")] == [nobody] * 6
+                                         "run/notify.sock", "run/collector.json")] == [nobody] * 7
         assert [owner(name) for name in ("config.txt", "releases", "current", "boot/start", "keys", "run", "log",
                                          "run/watchdog.lock", "run/status.json")] == [0] * 9
         assert (one.path / "credentials.env").stat().st_mode & 0o777 == 0o600

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FLOOD_BYTES = 64 * 1024 * 1024, PIECE_BYTES = 16 * 1024 };
+
 struct place {
     char folder[32];
     struct path path;
@@ -113,7 +115,7 @@ static void keeps_five_files_of_a_mebibyte(void **state)
 static void a_flood_is_cut_and_said_so(void **state)
 {
     struct place *place = *state;
-    say_much(place, 64 * 1024 * 1024);
+    say_much(place, FLOOD_BYTES);
     assert_true(log_file_drops(&place->file));
     int64_t all = size_of(place, 0) + size_of(place, 1);
     assert_in_range(all, LOG_BURST_BYTES, LOG_BURST_BYTES + 1024);
@@ -134,8 +136,8 @@ static void a_long_flood_writes_at_its_rate(void **state)
     uint64_t dropped_before = 0;
     size_t said = 0;
     for (int i = 0; i < 6000; i++) {
-        say_much(place, 16 * 1024);
-        said += 16 * 1024;
+        say_much(place, PIECE_BYTES);
+        said += PIECE_BYTES;
         clock_fake_advance(&place->clock, US_PER_S / 10);
     }
     dropped_before = place->file.lost_bytes;

@@ -8,6 +8,8 @@
 
 #include "common/base/attr.h"
 
+enum { SECOND_MS = 1000, HOUR_MS = 3600 * 1000, NIGHT_MS = 8 * HOUR_MS };
+
 struct case_state {
     struct clock_fake clock;
     struct service_machine machine;
@@ -81,7 +83,7 @@ static void a_minute_of_health_resets_the_back_off(void **state)
         assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_SPAWN);
         (void)!step(one, SERVICE_READY);
     }
-    pass_ms(one, SERVICE_HEALTHY_S * 1000);
+    pass_ms(one, (int64_t)SERVICE_HEALTHY_S * SECOND_MS);
     (void)!step(one, SERVICE_ENDED);
     pass_ms(one, 1000);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_SPAWN);
@@ -113,7 +115,7 @@ static void who_never_beat_is_not_hung(void **state)
 {
     struct case_state *one = *state;
     to_running(one);
-    pass_ms(one, 3600 * 1000);
+    pass_ms(one, HOUR_MS);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_NOTHING);
     assert_int_equal(one->machine.state, SERVICE_RUNNING);
 }
@@ -134,7 +136,7 @@ static void a_machine_that_slept_hangs_nobody(void **state)
     struct case_state *one = *state;
     to_running(one);
     (void)!step(one, SERVICE_BEAT);
-    pass_ms(one, 8 * 3600 * 1000);
+    pass_ms(one, NIGHT_MS);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_NOTHING);
     pass_ms(one, 10000);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_KILL);
@@ -144,7 +146,7 @@ static void never_ready_is_a_hang(void **state)
 {
     struct case_state *one = *state;
     (void)!step(one, SERVICE_START);
-    pass_ms(one, SERVICE_START_TIMEOUT_S * 1000);
+    pass_ms(one, (int64_t)SERVICE_START_TIMEOUT_S * SECOND_MS);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_KILL);
     assert_int_equal(one->machine.state, SERVICE_HUNG);
 }
@@ -154,7 +156,7 @@ static void who_does_not_stop_is_killed(void **state)
     struct case_state *one = *state;
     to_running(one);
     (void)!step(one, SERVICE_STOP);
-    pass_ms(one, SERVICE_STOP_GRACE_S * 1000);
+    pass_ms(one, (int64_t)SERVICE_STOP_GRACE_S * SECOND_MS);
     assert_int_equal(step(one, SERVICE_EXPIRE), SERVICE_DO_KILL);
     assert_int_equal(one->machine.state, SERVICE_STOPPING);
     (void)!step(one, SERVICE_ENDED);
