@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +53,8 @@ static int tear_down(void **state)
     struct family *family = *state;
     for (size_t i = 0; i < 3; i++)
         kill(family->pids[i], SIGKILL);
-    waitpid(family->pids[0], NULL, 0);
+    while (waitpid(-1, NULL, 0) > 0)
+        continue;
     free(family);
     return 0;
 }
@@ -112,6 +114,7 @@ static void finds_the_owner(void **state)
 
 int main(void)
 {
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* as the watchdog and its guards are */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_all_that_descends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_the_spared_and_theirs_out, set_up, tear_down),
