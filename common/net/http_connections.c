@@ -209,12 +209,11 @@ static bool tcp_info_of(int fd, struct tcp_info *info)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
 }
 
-bool http_connection_peer_left(struct http_connections *table, struct http_connection *row)
+bool http_connection_peer_left(const struct http_connection *row)
 {
     /* include/net/tcp_states.h: no header for programs has them beside linux/tcp.h */
     enum { TCP_STATE_ESTABLISHED = 1 };
     struct tcp_info info;
-    (void)table;
     return tcp_info_of(row->fd, &info) && info.tcpi_state != TCP_STATE_ESTABLISHED;
 }
 
@@ -265,7 +264,7 @@ enum http_connection_verdict http_connection_judge(struct http_connection_progre
     return HTTP_KEEP;
 }
 
-static enum http_connection_verdict look_at(struct http_connections *table, struct http_connection *row,
+static enum http_connection_verdict look_at(const struct http_connections *table, struct http_connection *row,
                                             int64_t now_us)
 {
     struct http_connection_sample sample = {.now_us = now_us};

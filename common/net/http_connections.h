@@ -54,7 +54,7 @@ int http_connection_fd(const struct http_connection *row);
 /* Shuts the connection down and lets the kernel drop what it has not sent. */
 void http_connection_abort(struct http_connections *table, struct http_connection *row);
 /* True when the peer closed its side: nobody polls a suspended connection. */
-bool http_connection_peer_left(struct http_connections *table, struct http_connection *row);
+bool http_connection_peer_left(const struct http_connection *row);
 
 /* Looks at every row and closes what is due. Returns how many. */
 size_t http_connections_sweep(struct http_connections *table);

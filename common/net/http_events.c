@@ -219,7 +219,7 @@ void http_events_tick(struct http_events *hub, int64_t now_us)
     int64_t period_us = (int64_t)hub->server->config.sse_heartbeat_ms * US_PER_MS;
     pthread_mutex_lock(&hub->lock);
     for (struct subscriber *s = hub->subscribers; s != NULL; s = s->next) {
-        if (s->suspended && http_connection_peer_left(hub->server->connections, s->row)) {
+        if (s->suspended && http_connection_peer_left(s->row)) {
             s->ended = true;
             wake(s);
         } else if (now_us - s->last_us >= period_us) {

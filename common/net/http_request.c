@@ -57,6 +57,17 @@ const char *http_peer_key(const struct http_request *request)
     return http_connection_address(request->row)->key;
 }
 
+void http_local(const struct http_request *request, char out[HTTP_ADDRESS_BYTES])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    struct http_address local = {"unknown", "unknown"};
+    if (getsockname(http_connection_fd(request->row), (struct sockaddr *)&address, &size) == 0)
+        http_address_of(&local, (const struct sockaddr *)&address);
+    if (!text_copy(out, HTTP_ADDRESS_BYTES, view_of(local.text)))
+        out[0] = '\0';
+}
+
 struct view http_body(const struct http_request *request)
 {
     return buf_view(&request->body);

@@ -278,11 +278,11 @@ static void a_peer_that_left_is_seen(void **state)
     struct http_address address = address_of(1);
     struct pair pair = make_pair();
     struct http_connection *row = http_connections_add(bed->table, pair.server, &address);
-    assert_false(http_connection_peer_left(bed->table, row));
+    assert_false(http_connection_peer_left(row));
     shutdown(pair.client, SHUT_WR);
     struct pollfd closed = {.fd = pair.server, .events = POLLRDHUP};
     assert_int_equal(poll(&closed, 1, 5000), 1);
-    assert_true(http_connection_peer_left(bed->table, row));
+    assert_true(http_connection_peer_left(row));
     http_connections_remove(bed->table, row);
     close_pair(&pair);
 }
