@@ -31,7 +31,7 @@ static const struct http_route routes[] = {
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "          \
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 static const char *const headers[] = {
-    "Content-Security-Policy: " POLICY,
+    ("Content-Security-Policy: " POLICY),
     "X-Content-Type-Options: nosniff",
     "Referrer-Policy: no-referrer",
     "Cross-Origin-Opener-Policy: same-origin",
