@@ -1,5 +1,5 @@
 /* The input `system`: this machine, from /proc and /sys, as a table of parts. A part that fails is said once
- * and left out until it works again; the input fails only when no part works. */
+ * and left out until it works again; the input fails only when none gives anything. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +53,7 @@ void system_put(const struct system_turn *turn, const char *unit, double value, 
         .phys_max = NAN,
     };
     (void)turn->sink->put(turn->sink->context, &sample); /* what is too much is counted there */
+    (*turn->given)++;
 }
 
 void system_file_close(struct system_file *file)
@@ -161,7 +162,7 @@ static void *system_make(struct view options, const struct input_env *env, struc
     return NULL;
 }
 
-static bool sample_part(struct system_input *system, size_t index, const struct system_turn *turn,
+static void sample_part(struct system_input *system, size_t index, const struct system_turn *turn,
                         struct error *err)
 {
     bool ok = parts[index]->sample(system->parts[index], turn, err);
@@ -170,24 +171,25 @@ static bool sample_part(struct system_input *system, size_t index, const struct 
     if (ok && system->failing[index])
         log_info(system->env->log, "input system: %s works again", parts[index]->name);
     system->failing[index] = !ok;
-    return ok;
 }
 
 static bool system_sample(void *input, const struct input_tick *tick, const struct sample_sink *sink,
                           struct error *err)
 {
     struct system_input *system = input;
+    size_t given = 0;
     const struct system_turn turn = {
         .root = system->env->system_root,
         .prefix = system->prefix,
         .tick = tick,
         .sink = sink,
         .text = &system->text,
+        .given = &given,
     };
-    size_t working = 0;
+    error_set(err, ERR_NOT_FOUND, "there is nothing to measure");
     for (size_t i = 0; i < COUNT_OF(parts); i++)
-        working += sample_part(system, i, &turn, err);
-    return working > 0;
+        sample_part(system, i, &turn, err);
+    return given > 0;
 }
 
 const struct input_kind input_system = {

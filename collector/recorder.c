@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "collector/retention.h"
+#include "collector/store_scrub.h"
 #include "common/base/text.h"
 
 #define US_A_DAY (86400 * INT64_C(1000000))
@@ -20,6 +21,7 @@ struct recorder {
     bool guard_informed; /* of what the last run knew */
     bool damage_said;
     struct growth growth;
+    struct store_scrub scrub;
     struct recorder_status status;
     int64_t next_minute_us, next_retention_us, next_age_us; /* monotonic */
 };
@@ -173,6 +175,7 @@ static bool replace(struct recorder *recorder, const struct error *why, struct e
                   why->text);
     recorder->damage_said = true;
     store_writer_abandon(POINTER_TAKE(recorder->writer));
+    recorder->scrub = (struct store_scrub){0};
     struct store_writer *writer = store_writer_open_next(&recorder->spec.store, err);
     if (writer == NULL || !take_over(recorder, writer, err))
         return false;
@@ -232,7 +235,6 @@ static void write_tick(struct recorder *recorder)
 
 /* ---- tidying ---- */
 
-/* Damage that is found here is handled by the next tick's transaction: the store is opened afresh. */
 static void tidy_failed(struct recorder *recorder, const struct error *err)
 {
     struct error why = *err;
@@ -317,6 +319,11 @@ static void each_minute(struct recorder *recorder)
         return;
     recorder->next_minute_us = now_us(recorder) + (int64_t)GROWTH_PERIOD_S * US_PER_S;
     foretell(recorder);
+    if (!store_scrub_step(&recorder->scrub, store_writer_path(recorder->writer), &err) &&
+        err.code == ERR_CORRUPT) {
+        tidy_failed(recorder, &err);
+        return;
+    }
     if (!store_writer_set_meta(recorder->writer, key_trusted, recorder->guard.trusted_us, &err) ||
         !store_writer_set_meta(recorder->writer, key_trial, recorder->guard.trial_left_us, &err))
         tidy_failed(recorder, &err);

@@ -44,29 +44,56 @@ static bool chunk_end(sqlite3 *db, int64_t *seq, struct error *err)
     return ask(db, "SELECT max(seq) FROM " FRONT, NULL, 0, seq, err);
 }
 
+/* The stamp of the first reading at or behind seq; INT64_MIN: there is none. */
+static bool time_at(sqlite3 *db, int64_t seq, int64_t *time_us, struct error *err)
+{
+    return ask(db, "SELECT time_us FROM readings WHERE seq >= ?1 ORDER BY seq LIMIT 1", &seq, 1, time_us,
+               err);
+}
+
+static bool is_unjudgeable(int64_t time_us, int64_t now_us)
+{
+    return time_us != INT64_MIN && (time_us < RETENTION_EARLIEST_US || time_us > now_us);
+}
+
+/* A block of readings from seq on that cannot be judged: the stamp behind it, found in growing strides and
+ * then by halves. INT64_MIN: nothing is behind it. */
+static bool time_behind_block(sqlite3 *db, int64_t seq, int64_t now_us, int64_t *time_us, struct error *err)
+{
+    int64_t inside = seq;
+    int64_t behind = seq;
+    for (int64_t stride = 1; behind == inside; stride *= 2) {
+        if (inside > INT64_MAX - stride)
+            return true;
+        if (!time_at(db, inside + stride, time_us, err))
+            return false;
+        behind = inside + stride;
+        if (is_unjudgeable(*time_us, now_us))
+            inside = behind;
+    }
+    while (behind - inside > 1) {
+        int64_t middle = inside + (behind - inside) / 2;
+        if (!time_at(db, middle, time_us, err))
+            return false;
+        if (is_unjudgeable(*time_us, now_us))
+            inside = middle;
+        else
+            behind = middle;
+    }
+    return time_at(db, behind, time_us, err);
+}
+
 /* The oldest chunk holds nothing that is known to be old. When its first reading cannot be judged, the next
- * one that can tells: each was written after those with a lower seq. Looks ahead in growing strides. */
+ * one that can tells: each was written after those with a lower seq. */
 static bool front_is_old(sqlite3 *db, int64_t before_us, int64_t now_us, bool *old, struct error *err)
 {
-    static const char next_time[] = "SELECT time_us FROM readings WHERE seq >= ?1 ORDER BY seq LIMIT 1";
     int64_t seq;
-    *old = false;
-    if (!ask(db, "SELECT min(seq) FROM readings", NULL, 0, &seq, err))
+    int64_t time_us;
+    if (!ask(db, "SELECT min(seq) FROM readings", NULL, 0, &seq, err) || !time_at(db, seq, &time_us, err))
         return false;
-    if (seq == INT64_MIN)
-        return true;
-    for (int64_t stride = RETENTION_CHUNK_ROWS; stride < INT64_MAX / 4; stride *= 2) {
-        int64_t time_us;
-        if (!ask(db, next_time, &seq, 1, &time_us, err))
-            return false;
-        if (time_us == INT64_MIN)
-            return true;
-        if (time_us >= RETENTION_EARLIEST_US && time_us <= now_us) {
-            *old = time_us < before_us;
-            return true;
-        }
-        seq += stride;
-    }
+    if (is_unjudgeable(time_us, now_us) && !time_behind_block(db, seq, now_us, &time_us, err))
+        return false;
+    *old = time_us != INT64_MIN && time_us < before_us;
     return true;
 }
 
@@ -76,7 +103,7 @@ bool retention_by_age(struct store_writer *writer, int64_t before_us, int64_t no
     sqlite3 *db = store_writer_db(writer);
     const int64_t times[] = {before_us, now_us, RETENTION_EARLIEST_US};
     int64_t seq;
-    bool old = true;
+    bool old = true; /* of what is in front of seq */
     *deleted = 0;
     if (!ask(db, last_old, times, 3, &seq, err))
         return false;

@@ -18,6 +18,7 @@ struct system_turn {
     const struct input_tick *tick;
     const struct sample_sink *sink;
     struct buf *text; /* scratch */
+    size_t *given;    /* samples so far */
 };
 
 /* Gives one sample. The channel's name is made by the format; what is not [A-Za-z0-9_] becomes `_`. */
