@@ -11,18 +11,31 @@ enum { HMAC_BLOCK_BYTES = 64, FILE_PIECE_BYTES = 64 * 1024 };
 /* mbedTLS's software SHA-256 cannot fail: its status tells of hardware drivers that are not built in. */
 void sha256_start(struct sha256 *hash)
 {
+    hash->on_instructions = sha256_ni_usable();
+    if (hash->on_instructions) {
+        sha256_ni_start(&hash->ni);
+        return;
+    }
     mbedtls_sha256_init(&hash->context);
     (void)crypto_sha256_starts(&hash->context);
 }
 
 void sha256_add(struct sha256 *hash, const void *data, size_t size)
 {
-    if (size > 0)
+    if (size == 0)
+        return;
+    if (hash->on_instructions)
+        sha256_ni_add(&hash->ni, data, size);
+    else
         (void)crypto_sha256_update(&hash->context, data, size);
 }
 
 void sha256_finish(struct sha256 *hash, unsigned char out[SHA256_BYTES])
 {
+    if (hash->on_instructions) {
+        sha256_ni_finish(&hash->ni, out);
+        return;
+    }
     (void)crypto_sha256_finish(&hash->context, out);
     mbedtls_sha256_free(&hash->context);
 }

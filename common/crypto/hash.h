@@ -7,11 +7,16 @@
 
 #include "common/base/error.h"
 #include "common/base/view.h"
+#include "common/crypto/sha256_ni.h"
 
 enum { SHA256_BYTES = 32, SHA256_HEX_BYTES = 65 };
 
 struct sha256 {
-    mbedtls_sha256_context context;
+    bool on_instructions; /* the processor's own; else mbedTLS */
+    union {
+        struct sha256_ni ni;
+        mbedtls_sha256_context context;
+    };
 };
 
 void sha256_start(struct sha256 *hash);
