@@ -1,1 +1,2 @@
 $(call unit,common/wire/record,$(common_lib))
+$(call fuzz,record,$(common_lib))

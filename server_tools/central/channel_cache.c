@@ -7,7 +7,6 @@ enum { SLOTS = 1 << 15 }; /* a power of two, three times CHANNEL_CACHE_MAX */
 struct channel {
     char name[RECORD_CHANNEL_BYTES];
     uint8_t name_bytes;
-    int32_t id;
     uint16_t next; /* the channel that came after this one the last time */
 };
 
@@ -56,40 +55,41 @@ static uint16_t *slot_of(struct channel_cache *cache, struct view name)
     }
 }
 
-static void came(struct channel_cache *cache, uint16_t index)
-{
-    cache->channels[cache->last].next = index;
-    cache->last = index;
-}
-
-bool channel_cache_find(struct channel_cache *cache, struct view name, int32_t *id)
-{
-    if (cache->count == 0)
-        return false;
-    uint16_t guess = cache->channels[cache->last].next;
-    if (!is_named(&cache->channels[guess], name)) {
-        uint16_t slot = *slot_of(cache, name);
-        if (slot == 0)
-            return false;
-        guess = (uint16_t)(slot - 1);
-    }
-    came(cache, guess);
-    *id = cache->channels[guess].id;
-    return true;
-}
-
-bool channel_cache_add(struct channel_cache *cache, struct view name, int32_t id, struct error *err)
+static bool add(struct channel_cache *cache, struct view name, uint16_t *slot, struct error *err)
 {
     if (cache->count == CHANNEL_CACHE_MAX)
         return error_set(err, ERR_INPUT, "more than %d channels", CHANNEL_CACHE_MAX);
     if (name.size >= RECORD_CHANNEL_BYTES)
         return error_set(err, ERR_INTERNAL, "a channel's name of %zu bytes", name.size);
-    uint16_t index = cache->count++;
-    struct channel *channel = &cache->channels[index];
+    struct channel *channel = &cache->channels[cache->count];
     memcpy(channel->name, name.data, name.size);
     channel->name_bytes = (uint8_t)name.size;
-    channel->id = id;
-    *slot_of(cache, name) = cache->count;
-    came(cache, index);
+    *slot = ++cache->count;
     return true;
+}
+
+bool channel_cache_index(struct channel_cache *cache, struct view name, int32_t *index, struct error *err)
+{
+    uint16_t guess = cache->channels[cache->last].next;
+    if (!is_named(&cache->channels[guess], name)) {
+        uint16_t *slot = slot_of(cache, name);
+        if (*slot == 0 && !add(cache, name, slot, err))
+            return false;
+        guess = (uint16_t)(*slot - 1);
+        cache->channels[cache->last].next = guess;
+    }
+    cache->last = guess;
+    *index = guess;
+    return true;
+}
+
+int32_t channel_cache_count(const struct channel_cache *cache)
+{
+    return cache->count;
+}
+
+struct view channel_cache_name(const struct channel_cache *cache, int32_t index)
+{
+    const struct channel *channel = &cache->channels[index];
+    return (struct view){channel->name, channel->name_bytes};
 }

@@ -1,11 +1,14 @@
 $(call embed,central_sqlite_migrations,migrations/central_sqlite,0001_central.sql)
 
-central_sources := central.c central_sqlite.c sqlite_batch.c batch_sorter.c archive_info.c archive_reader.c \
-	channel_cache.c importer.c
+central_sources := central.c central_sqlite.c sqlite_batch.c batch_sorter.c batch_queue.c archive_info.c \
+	archive_reader.c channel_cache.c import_reader.c importer.c
 $(call library,central_lib,$(addprefix server_tools/central/,$(central_sources)) $(B)/gen/central_sqlite_migrations.c)
 
 $(call unit,server_tools/central/batch_sorter,server_tools/central/batch_sorter.c $(common_lib))
+$(call unit,server_tools/central/batch_queue,server_tools/central/batch_queue.c $(common_lib))
 $(call unit,server_tools/central/channel_cache,server_tools/central/channel_cache.c $(common_lib))
 $(call unit,server_tools/central/archive_reader,server_tools/central/archive_reader.c $(common_lib))
 $(call unit,server_tools/central/central,$(central_lib) $(common_lib))
 $(call unit,server_tools/central/importer,$(central_lib) $(common_lib))
+$(call fuzz,import,server_tools/central/archive_reader.c $(common_lib))
+$(call bench,import_archive,collector/drive_model.c $(central_lib) $(common_lib))

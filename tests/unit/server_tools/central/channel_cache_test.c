@@ -16,25 +16,26 @@ static struct view name_of(char out[RECORD_CHANNEL_BYTES], int number)
     return (struct view){out, (size_t)size};
 }
 
-static void finds_what_was_added_in_any_order(void **state)
+static void numbers_in_order_and_finds_in_any(void **state)
 {
     (void)state;
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
     char name[RECORD_CHANNEL_BYTES];
-    int32_t id = 0;
-    assert_false(channel_cache_find(cache, VIEW_LITERAL("a"), &id));
+    int32_t index = -1;
     for (int i = 0; i < CHANNEL_CACHE_MAX; i++) {
-        assert_false(channel_cache_find(cache, name_of(name, i), &id));
-        assert_true(channel_cache_add(cache, name_of(name, i), 3 * i, NULL));
+        assert_int_equal(channel_cache_count(cache), i);
+        assert_true(channel_cache_index(cache, name_of(name, i), &index, NULL));
+        assert_int_equal(index, i);
     }
     for (int round = 1; round < 4; round++) {
         for (int i = 0; i < CHANNEL_CACHE_MAX; i++) {
             int number = i * 7919 * round % CHANNEL_CACHE_MAX;
-            assert_true(channel_cache_find(cache, name_of(name, number), &id));
-            assert_int_equal(id, 3 * number);
+            assert_true(channel_cache_index(cache, name_of(name, number), &index, NULL));
+            assert_int_equal(index, number);
+            assert_true(view_equal(channel_cache_name(cache, index), name_of(name, number)));
         }
     }
-    assert_false(channel_cache_find(cache, VIEW_LITERAL("channel_"), &id));
+    assert_int_equal(channel_cache_count(cache), CHANNEL_CACHE_MAX);
 }
 
 static void too_many_channels_are_refused(void **state)
@@ -42,11 +43,14 @@ static void too_many_channels_are_refused(void **state)
     (void)state;
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
     char name[RECORD_CHANNEL_BYTES];
+    int32_t index = -1;
     for (int i = 0; i < CHANNEL_CACHE_MAX; i++)
-        assert_true(channel_cache_add(cache, name_of(name, i), i, NULL));
+        assert_true(channel_cache_index(cache, name_of(name, i), &index, NULL));
     struct error err = {0};
-    assert_false(channel_cache_add(cache, VIEW_LITERAL("one more"), 1, &err));
+    assert_false(channel_cache_index(cache, VIEW_LITERAL("one more"), &index, &err));
     assert_int_equal(err.code, ERR_INPUT);
+    assert_true(channel_cache_index(cache, name_of(name, 7), &index, NULL));
+    assert_int_equal(index, 7);
 }
 
 static void names_of_the_greatest_length(void **state)
@@ -55,18 +59,18 @@ static void names_of_the_greatest_length(void **state)
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
     char name[RECORD_CHANNEL_BYTES];
     memset(name, 'x', sizeof(name));
-    int32_t id = 0;
-    assert_true(channel_cache_add(cache, (struct view){name, RECORD_CHANNEL_BYTES - 1}, 5, NULL));
-    assert_true(channel_cache_find(cache, (struct view){name, RECORD_CHANNEL_BYTES - 1}, &id));
-    assert_int_equal(id, 5);
-    assert_false(channel_cache_find(cache, (struct view){name, RECORD_CHANNEL_BYTES - 2}, &id));
-    assert_false(channel_cache_add(cache, (struct view){name, RECORD_CHANNEL_BYTES}, 6, NULL));
+    int32_t index = -1;
+    assert_true(channel_cache_index(cache, (struct view){name, RECORD_CHANNEL_BYTES - 1}, &index, NULL));
+    assert_int_equal(index, 0);
+    assert_true(channel_cache_index(cache, (struct view){name, RECORD_CHANNEL_BYTES - 2}, &index, NULL));
+    assert_int_equal(index, 1);
+    assert_false(channel_cache_index(cache, (struct view){name, RECORD_CHANNEL_BYTES}, &index, NULL));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_what_was_added_in_any_order),
+        cmocka_unit_test(numbers_in_order_and_finds_in_any),
         cmocka_unit_test(too_many_channels_are_refused),
         cmocka_unit_test(names_of_the_greatest_length),
     };

@@ -317,6 +317,16 @@ static void what_is_no_archive_is_refused(void **state)
     assert_int_equal(err.code, ERR_INPUT);
 }
 
+static void a_store_that_refuses_ends_it(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 1, 6 * CENTRAL_BATCH_ROWS, "");
+    SCOPE_DB sqlite3 *db = db_open(world->database.text, DB_WRITE, NULL);
+    assert_true(db_exec(db, "DROP TABLE measurements", NULL));
+    assert_refused(world, ERR_IO, "measurements");
+    assert_int_equal(cursor_of(world), 0);
+}
+
 struct told {
     int calls;
     int64_t lines, bytes_done, bytes_total;
@@ -359,6 +369,7 @@ int main(void)
         IN_A_WORLD(a_wrong_count_is_noticed_before_the_end),
         IN_A_WORLD(a_json_that_is_wrong_is_refused),
         IN_A_WORLD(what_is_no_archive_is_refused),
+        IN_A_WORLD(a_store_that_refuses_ends_it),
         IN_A_WORLD(progress_ends_with_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
