@@ -24,8 +24,8 @@ bool process_tree_read(pid_t root, const pid_t *spared, size_t spared_count, str
     __attribute__((warn_unused_result));
 
 /* Sends the signal to each that is still there and whose parent is in the tree, or we: a pid that was taken
- * over by a stranger since is never hit. The caller is a subreaper (prctl(2)), so that those whose parent dies
- * of the signal become its own. Returns how many got it. */
+ * over by a stranger since is never hit. The caller is a subreaper (prctl(2)), so that those whose parent
+ * dies of the signal become its own. Returns how many got it. */
 size_t process_tree_signal(const struct process_tree *tree, int signal_number);
 
 /* The nearest of the owners at or above pid: its index; owner_count when it is below none of them. */
