@@ -9,3 +9,4 @@ $(call unit,agent/authenticator,agent/authenticator.c agent/challenge.c agent/re
 $(call unit,agent/exporter,agent/exporter.c $(B)/lib/telemetry_store_lib.a $(common_lib))
 $(call unit,agent/identity,agent/identity.c $(common_lib))
 $(call unit,agent/last_sync,agent/last_sync.c $(common_lib))
+$(call bench,scan,$(B)/lib/common_lib.a)

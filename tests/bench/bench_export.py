@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""An export of one vehicle-day over TLS into an archive, against what a user would run instead, on the same rows; what
+it costs the agent in memory; and whether silent connections slow others down.
+
+TELEHAUL_BENCH_ROWS (2,160,000) and TELEHAUL_BENCH_ROUNDS (5) change the size. The ways take turns, so that a busy
+machine slows all of them; figures are medians."""
+
+import contextlib
+import gzip
+import itertools
+import json
+import os
+import pathlib
+import re
+import ssl
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+
+import telehaul  # noqa: E402
+from telehaul import wait_until  # noqa: E402
+
+ROWS = int(os.environ.get("TELEHAUL_BENCH_ROWS", "2160000"))
+ROUNDS = int(os.environ.get("TELEHAUL_BENCH_ROUNDS", "5"))
+SEED_ROUNDS = min(ROUNDS, 2)  # half a minute each
+TOOLS = pathlib.Path(os.environ.get("TELEHAUL_BENCH", telehaul.BIN.parent / "bench")).resolve()
+CONNECTION_SECONDS = 1.0
+_sources = itertools.count(2)
+
+
+def new_source():
+    """An address for each session, for the rate limit's sake."""
+    number = next(_sources)
+    return f"127.20.{number // 250}.{number % 250 + 1}"
+
+
+def timed(argv, **more):
+    started = time.perf_counter()
+    subprocess.run(list(map(str, argv)), check=True, stdin=subprocess.DEVNULL, **more)
+    return time.perf_counter() - started
+
+
+class Bench:
+    def __init__(self, folder):
+        self.folder = folder
+        self.keys = telehaul.Keys(folder)
+        self.root = telehaul.Root(folder / "root", self.keys)
+        subprocess.run([TOOLS / "make_store", self.root.path / "data", str(ROWS)], check=True, cwd=telehaul.PROJECT)
+        self.store = self.root.store_file()
+        self.agent = self.root.start_agent()
+        self.seed = None
+        self.archive = None
+
+    # ---- the ways ----
+
+    def sync_client(self):
+        home = self.folder / f"home-{next(_sources)}"
+        seconds = timed([telehaul.BIN / "sync_client", "--host", "127.0.0.1", "--port", self.root.agent_port, "--client-id",
+                         "m", "--key", self.keys.private_file, "--data-storage", home, "--accept-new-host", "yes", "--db",
+                         "none", "--quiet", "--bind", new_source()])
+        self.archive = next((home / "m").glob("*.gz"))
+        return seconds
+
+    def start_seed(self):
+        port = telehaul.free_port()
+        self.seed = telehaul.Program(["/usr/bin/python3", pathlib.Path(__file__).with_name("seed_stack.py"), self.store, port,
+                                      self.root.path / "agent" / "cert.pem", self.root.path / "agent" / "key.pem"],
+                                     self.folder / "seed.log")
+        wait_until(lambda: telehaul.listens(port) or not self.seed.running(), "the seed's stack")
+        assert self.seed.running(), self.seed.output()
+        self.seed_url = f"https://127.0.0.1:{port}/data/export"
+
+    def seed_stack(self):
+        return timed(["curl", "-sSkf", "-o", self.folder / "seed.gz", self.seed_url])
+
+    def shell(self):
+        with open(self.folder / "shell.gz", "wb") as out:
+            return timed(["sh", "-c", f"sqlite3 -readonly -json '{self.store}' 'select r.seq, r.time_us, c.name, r.value from "
+                          "readings r join channels c using (channel_id)' | gzip -6"], stdout=out)
+
+    def scan(self):
+        out = subprocess.run([TOOLS / "scan", self.store], check=True, capture_output=True, text=True).stdout.split()
+        assert int(out[0]) == ROWS
+        return float(out[1])
+
+    def speeds(self):
+        self.start_seed()
+        ways = {"sync_client": self.sync_client, "scan": self.scan, "sqlite3 | gzip": self.shell, "seed's stack": self.seed_stack}
+        seconds = {name: [] for name in ways}
+        for number in range(ROUNDS + 1):
+            for name, way in ways.items():
+                slow = name == "seed's stack"
+                if number > 0 or not slow:
+                    if not slow or number <= SEED_ROUNDS:
+                        took = way()
+                        if number > 0:  # the first round only warms up
+                            seconds[name].append(took)
+        self.seed.stop(expect=None)
+        for name, each in seconds.items():
+            print(f"{name:<16} {ROWS / statistics.median(each) / 1e6:8.2f} M rows/s   "
+                  f"({', '.join(f'{second:.2f}' for second in each)} s)")
+        return {name: ROWS / statistics.median(each) for name, each in seconds.items()}
+
+    # ---- bytes and memory ----
+
+    def bytes_a_row(self):
+        with gzip.open(self.archive) as lines, open(self.folder / "zlib6.gz", "wb") as out:
+            zipper = subprocess.Popen(["gzip", "-6"], stdin=subprocess.PIPE, stdout=out)
+            while piece := lines.read(1 << 20):
+                zipper.stdin.write(piece)
+            zipper.stdin.close()
+            assert zipper.wait() == 0
+        ours, theirs = self.archive.stat().st_size, (self.folder / "zlib6.gz").stat().st_size
+        print(f"{ours / ROWS:.2f} bytes a row, gzip -6 {theirs / ROWS:.2f}")
+        return ours / theirs
+
+    def memory(self, field):
+        text = pathlib.Path(f"/proc/{self.agent.pid}/status").read_text()
+        return int(re.search(rf"{field}:\s+(\d+) kB", text).group(1)) / 1024
+
+    def memory_of_an_export(self):
+        self.agent.stop()
+        self.agent = self.root.start_agent()
+        client = self.root.client()
+        client.log_in()
+        client.status()
+        idle = self.memory("VmHWM")
+        for _ in range(3):
+            self.sync_client()
+        peak = self.memory("VmHWM")
+        print(f"agent: {idle:.1f} MiB idle, {peak:.1f} MiB at most during exports")
+        return peak - idle
+
+    # ---- idle connections ----
+
+    def connection(self, source):
+        plain = socket.socket()
+        plain.bind((source, 0))
+        plain.connect(("127.0.0.1", self.root.agent_port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(plain)
+
+    @staticmethod
+    def ask(connection):
+        connection.sendall(b"GET /auth/challenge HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            piece = connection.recv(4096)
+            assert piece, "the agent closed a connection"
+            answer += piece
+
+    def requests_a_second(self, connection):
+        count, started = 0, time.perf_counter()
+        while time.perf_counter() - started < CONNECTION_SECONDS:
+            self.ask(connection)
+            count += 1
+        return count / (time.perf_counter() - started)
+
+    def idle_connections(self):
+        """Each has asked once and then says nothing; one more asks as fast as it can."""
+        rates = {127: [], 128: [], 256: []}
+        for _ in range(ROUNDS):
+            with contextlib.ExitStack() as stack:
+                busy = stack.enter_context(self.connection(new_source()))
+                count, source = 0, None
+                for wanted, rate in rates.items():
+                    for count in range(count + 1, wanted + 1):
+                        source = new_source() if count % 50 == 1 else source
+                        self.ask(stack.enter_context(self.connection(source)))
+                    rate.append(self.requests_a_second(busy))
+        medians = {count: statistics.median(rate) for count, rate in rates.items()}
+        print("requests/s at idle connections: " + ", ".join(f"{count}: {rate:.0f}" for count, rate in medians.items()))
+        return medians
+
+
+def result(what, value, target, better="higher"):
+    holds = value >= target if better == "higher" else value <= target
+    return {"what": what, "value": round(value, 2), "target": target, "better": better, "holds": holds}
+
+
+def main():
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TELEHAUL_BENCH_DIR")) as folder:
+        bench = Bench(pathlib.Path(folder))
+        try:
+            speed = bench.speeds()
+            ratio = bench.bytes_a_row()
+            memory = bench.memory_of_an_export()
+            rates = bench.idle_connections()
+        finally:
+            bench.root.clear()
+            if bench.seed is not None and bench.seed.running():
+                bench.seed.kill()
+    ours = speed["sync_client"]
+    print(json.dumps({"results": [
+        result("sync_client's export: times the rows/s of the source document's stack", ours / speed["seed's stack"], 20),
+        result("the same: times sqlite3 -json | gzip -6", ours / speed["sqlite3 | gzip"], 5),
+        result("the same: of a bare scan", ours / speed["scan"], 0.4),
+        result("bytes a row of the export: of gzip -6", ratio, 1.3, "lower"),
+        result("agent's memory during an export: MiB more than idle", memory, 16, "lower"),
+        result("requests/s at 128 idle connections: of those at 127", rates[128] / rates[127], 0.9),
+        result("requests/s at 256 idle connections: of those at 127", rates[256] / rates[127], 0.9)]}))
+
+
+if __name__ == "__main__":
+    main()
