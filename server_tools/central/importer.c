@@ -126,18 +126,26 @@ static bool choose_vehicle(struct import *import, const struct archive_info *inf
     return central_vehicle(import->central, &vehicle, &import->vehicle_id, err);
 }
 
-/* An archive asked for by time may leave out what came before it: the cursor moves only when it follows on
- * what is here and holds every seq. */
+/* Whether the archive leaves nothing out behind the cursor. One asked for by time may: it must follow on what
+ * is here and hold every seq. */
+static bool follows(const struct archive_info *info, int64_t cursor)
+{
+    if (!info->since)
+        return info->after <= cursor;
+    return info->first_seq <= cursor + 1 && info->last_seq - info->first_seq == info->count - 1;
+}
+
+/* The cursor says that everything before it is here, so over a gap it stays. */
 static bool choose_cursor(struct import *import, const struct archive_info *info, struct error *err)
 {
-    import->cursor_store_id = info->present ? info->store_id : NULL;
-    if (!info->present || !info->since)
+    import->cursor_store_id = NULL;
+    if (!info->present)
         return true;
     int64_t cursor;
     if (!central_cursor(import->central, import->vehicle_id, info->store_id, "readings", &cursor, err))
         return false;
-    if (info->first_seq > cursor + 1 || info->last_seq - info->first_seq != info->count - 1)
-        import->cursor_store_id = NULL;
+    if (follows(info, cursor))
+        import->cursor_store_id = info->store_id;
     return true;
 }
 

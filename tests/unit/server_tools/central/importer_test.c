@@ -89,7 +89,7 @@ static void write_archive(struct world *world, struct view lines)
     assert_true(file_replace(world->archive.text, buf_view(&world->packed), 0640, NULL));
 }
 
-/* since: "" or `"since":"...",` */
+/* since: "" or `"since":"...",` or `"after":N,` */
 static void write_json(struct world *world, int64_t first, int64_t last, int64_t count, const char *since)
 {
     struct sha256 hash;
@@ -211,6 +211,20 @@ static void by_time_the_cursor_moves_only_without_a_gap(void **state)
     write_archive(world, buf_view(&lines));
     write_json(world, 1001, 1020, 19, since);
     assert_imports(world, 19, 19);
+    assert_int_equal(cursor_of(world), 1000);
+}
+
+static void by_seq_the_cursor_moves_only_without_a_gap(void **state)
+{
+    struct world *world = *state;
+    make_archive(world, 501, 1000, "\"after\":500,");
+    assert_imports(world, 500, 500);
+    assert_int_equal(cursor_of(world), 0);
+    make_archive(world, 1, 500, "\"after\":0,");
+    assert_imports(world, 500, 500);
+    assert_int_equal(cursor_of(world), 500);
+    make_archive(world, 510, 1000, "\"after\":500,"); /* seqs between are somebody else's */
+    assert_imports(world, 491, 0);
     assert_int_equal(cursor_of(world), 1000);
 }
 
@@ -362,6 +376,7 @@ int main(void)
         IN_A_WORLD(an_overlap_adds_what_is_new),
         IN_A_WORLD(a_gap_is_fine),
         IN_A_WORLD(by_time_the_cursor_moves_only_without_a_gap),
+        IN_A_WORLD(by_seq_the_cursor_moves_only_without_a_gap),
         IN_A_WORLD(without_a_json_no_cursor_moves),
         IN_A_WORLD(an_empty_archive_is_fine),
         IN_A_WORLD(a_damaged_file_reaches_nothing),
