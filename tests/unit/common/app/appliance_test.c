@@ -236,7 +236,8 @@ static void what_init_writes_reads_back_as_the_defaults(void **state)
     assert_same_config(&appliance.config, &defaults.config);
     appliance_close(&defaults);
     assert_non_null(strstr(buf_text(&text), "\nINPUT = system\n"));
-    assert_non_null(strstr(buf_text(&text), "\n# AGENT_CERT_FILE = agent/cert.pem\n"));
+    assert_non_null(strstr(buf_text(&text), "\nAGENT_CERT_FILE = agent/cert.pem\n"));
+    assert_non_null(strstr(buf_text(&text), "\n# UPDATE_PUBLIC_KEY_FILE = keys/update_public.pem\n"));
     for (size_t i = 0; i < appliance_key_count; i++) {
         char line[64];
         snprintf(line, sizeof(line), "%s =", appliance_keys[i].name);
