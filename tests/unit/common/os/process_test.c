@@ -161,8 +161,10 @@ static void signals_are_as_at_a_fresh_start(void **state)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR2, ignore_signal);
     struct process_spec spec = PROCESS_SPEC;
-    assert_prints("cat /proc/self/status | grep -E '^Sig(Blk|Ign|Cgt)' | tr -d '\\t'", spec,
-                  "SigBlk:0000000000000000\nSigIgn:0000000000000000\nSigCgt:0000000000000000\n");
+    /* but for 32 and 33, which are glibc's own and stay as whoever started this test left them */
+    assert_prints("cat /proc/self/status | while read name mask; do case $name in Sig[BIC]*) "
+                  "echo $name $((0x$mask & ~0x180000000));; esac; done",
+                  spec, "SigBlk: 0\nSigIgn: 0\nSigCgt: 0\n");
     sigset_t mine;
     pthread_sigmask(SIG_SETMASK, NULL, &mine); /* and ours are as before */
     assert_int_equal(sigismember(&mine, SIGUSR1), 1);
