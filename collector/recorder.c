@@ -63,7 +63,7 @@ static void enter_disk(struct recorder *recorder, enum disk_state state)
 {
     static const char *const said[] = {
         [DISK_OK] = "there is room on the disk again: the reserve is kept back once more",
-        [DISK_LOW] = "the disk is nearly full: the reserve is given up",
+        [DISK_LOW] = "the disk is nearly full: the reserve is used",
         [DISK_FULL] = "the disk is full: the oldest readings are deleted to make room",
     };
     if (recorder->status.disk == state)
@@ -85,50 +85,57 @@ static void look_at_disk(struct recorder *recorder)
         recorder->status.free_bytes = free_bytes;
 }
 
+/* Moves the WAL into the file, so that it begins again at its start, where its blocks are allocated. */
+static void empty_wal(struct recorder *recorder)
+{
+    struct error err;
+    if (recorder->writer != NULL && !store_writer_checkpoint(recorder->writer, true, &err))
+        log_debug(log_of(recorder), "%s", err.text);
+}
+
 static void make_room(struct recorder *recorder)
 {
     struct error err;
     int64_t deleted;
-    if (recorder->writer == NULL)
-        return;
-    /* A WAL that is moved into the file begins again at its start, where its blocks are allocated. */
-    if (!store_writer_checkpoint(recorder->writer, true, &err))
-        log_debug(log_of(recorder), "%s", err.text);
-    if (!retention_make_room(recorder->writer, &deleted, &err))
+    empty_wal(recorder);
+    if (recorder->writer != NULL && !retention_make_room(recorder->writer, &deleted, &err))
         log_debug(log_of(recorder), "no room could be made: %s", err.text);
 }
 
 static void no_space(struct recorder *recorder)
 {
     struct error err;
-    if (recorder->reserve.present) {
-        if (!reserve_release(&recorder->reserve, &err))
-            log_error(log_of(recorder), "the reserve cannot be released: %s", err.text);
+    bool first = reserve_is_whole(&recorder->reserve);
+    if (recorder->reserve.held_bytes == 0)
+        enter_disk(recorder, DISK_FULL);
+    else if (reserve_give(&recorder->reserve, &err))
         enter_disk(recorder, DISK_LOW);
-        if (recorder->writer != NULL && !store_writer_checkpoint(recorder->writer, true, &err))
-            log_debug(log_of(recorder), "%s", err.text);
-        return;
-    }
-    enter_disk(recorder, DISK_FULL);
-    make_room(recorder);
+    else
+        log_error(log_of(recorder), "the reserve cannot be given up: %s", err.text);
+    if (first)
+        empty_wal(recorder);
+    else
+        make_room(recorder);
 }
 
 static void keep_reserve(struct recorder *recorder)
 {
     struct error err;
+    struct reserve *reserve = &recorder->reserve;
     struct store_size size = recorder->status.size;
     look_at_disk(recorder);
-    if (!recorder->reserve.present && reserve_has_room(recorder->status.free_bytes) &&
-        !reserve_make(&recorder->reserve, &err))
+    if (!reserve_is_whole(reserve) && reserve_has_room(reserve, recorder->status.free_bytes) &&
+        !reserve_make(reserve, &err))
         log_debug(log_of(recorder), "no reserve: %s", err.text);
-    if (recorder->reserve.present) {
+    if (reserve_is_whole(reserve)) {
         enter_disk(recorder, DISK_OK);
         return;
     }
     if (recorder->status.disk == DISK_OK || recorder->status.free_bytes >= RECORDER_LOW_BYTES)
         enter_disk(recorder, DISK_LOW);
-    if (recorder->status.free_bytes < RECORDER_LOW_BYTES &&
-        size.file_bytes - size.used_bytes < RECORDER_SPARE_BYTES)
+    int64_t spare_bytes = size.file_bytes - size.used_bytes;
+    if (recorder->status.free_bytes < RECORDER_LOW_BYTES && spare_bytes < RECORDER_SPARE_BYTES &&
+        spare_bytes < size.file_bytes / 4)
         make_room(recorder);
 }
 
@@ -215,17 +222,23 @@ static bool write_pending(struct recorder *recorder, struct error *err)
     return ok;
 }
 
+static bool write_with_reserve(struct recorder *recorder, struct error *err)
+{
+    if (write_pending(recorder, err))
+        return true;
+    if (err->code != ERR_SPACE)
+        return false;
+    no_space(recorder);
+    return write_pending(recorder, err);
+}
+
 static void write_tick(struct recorder *recorder)
 {
     struct error err = {0};
-    if (write_pending(recorder, &err)) {
+    if (write_with_reserve(recorder, &err))
         enter_good(recorder);
-    } else if (err.code == ERR_SPACE) {
-        enter_record(recorder, RECORD_FULL, &err);
-        no_space(recorder);
-    } else {
-        enter_record(recorder, RECORD_FAILING, &err);
-    }
+    else
+        enter_record(recorder, err.code == ERR_SPACE ? RECORD_FULL : RECORD_FAILING, &err);
     size_t dropped = batch_trim(&recorder->pending, PENDING_MAX_READINGS);
     if (dropped > 0 && recorder->status.dropped == 0)
         log_error(log_of(recorder), "more than %d readings wait: the oldest are lost", PENDING_MAX_READINGS);

@@ -2,10 +2,11 @@
  * What cannot be written waits in memory, oldest dropped first. Then it tidies up: checkpoints, retention,
  * the reserve. Knows nothing of inputs. Threads: one at a time.
  *
- * A full disk, step by step: the first refusal releases the reserve (DISK_LOW) and the readings are written
- * with the next tick; once less than RECORDER_LOW_BYTES are free again, or a write is refused again
- * (DISK_FULL), the oldest readings are deleted, so that the file has free pages and need not grow. The
- * reserve is made again when there is room for it and a margin (DISK_OK). */
+ * A full disk: a write that is refused takes a step of the reserve (DISK_LOW), moves the WAL into the file,
+ * and is tried again at once. From the second refusal on, and whenever little is left on the disk, the oldest
+ * readings are deleted besides, until the file has free pages enough to go on without growing. When the whole
+ * reserve is gone and a write is still refused (DISK_FULL), readings wait in memory and the oldest are
+ * deleted tick by tick. The reserve is made whole again when there is room for it and a margin (DISK_OK). */
 #ifndef COLLECTOR_RECORDER_H
 #define COLLECTOR_RECORDER_H
 
@@ -15,9 +16,10 @@
 #include "collector/store_writer.h"
 
 enum {
-    PENDING_MAX_READINGS = 200 * 1000,      /* 4.6 MiB of memory */
-    RECORDER_LOW_BYTES = RESERVE_BYTES / 2, /* free on the disk, the reserve being released */
-    RECORDER_SPARE_BYTES = 2 * 1024 * 1024, /* free inside the file that deleting aims at then */
+    PENDING_MAX_READINGS = 200 * 1000,           /* 4.6 MiB of memory */
+    RECORDER_LOW_BYTES = RESERVE_STEP_BYTES / 2, /* free on the disk, the reserve not being whole */
+    RECORDER_SPARE_BYTES =
+        2 * 1024 * 1024,   /* free inside the file that deleting aims at then; a quarter of it if less */
     RETENTION_SIZE_S = 10, /* how often size and age are looked at; seldom by age, so that few exports find */
     RETENTION_AGE_S = 600, /* readings gone that they had counted */
     RETENTION_BUDGET_MS = 100, /* of one tick */

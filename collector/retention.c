@@ -116,8 +116,14 @@ bool retention_make_room(struct store_writer *writer, int64_t *deleted, struct e
 {
     sqlite3 *db = store_writer_db(writer);
     int64_t seq;
+    int64_t middle;
     *deleted = 0;
-    return chunk_end(db, &seq, err) && (seq == INT64_MIN || delete_through(db, seq, deleted, err));
+    if (!chunk_end(db, &seq, err) ||
+        !ask(db, "SELECT min(seq) + (max(seq) - min(seq)) / 2 FROM readings", NULL, 0, &middle, err))
+        return false;
+    if (seq > middle)
+        seq = middle;
+    return seq == INT64_MIN || delete_through(db, seq, deleted, err);
 }
 
 bool retention_by_size(struct store_writer *writer, int64_t max_bytes, int64_t *deleted, struct error *err)

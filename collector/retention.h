@@ -20,7 +20,7 @@ bool retention_by_age(struct store_writer *writer, int64_t before_us, int64_t no
 /* Until at most max_bytes are in use, a chunk a call. */
 bool retention_by_size(struct store_writer *writer, int64_t max_bytes, int64_t *deleted,
                        struct error *err) MUST_USE;
-/* The oldest chunk. */
+/* The oldest chunk, but never more than the older half of what there is. */
 bool retention_make_room(struct store_writer *writer, int64_t *deleted, struct error *err) MUST_USE;
 
 #endif
