@@ -3,7 +3,7 @@
 #ifndef COLLECTOR_RELEASE_MIGRATIONS_H
 #define COLLECTOR_RELEASE_MIGRATIONS_H
 
-#include "common/store/migration_set.h"
+#include "common/app/migration_set.h"
 
 /* The first of the three folders that is there. */
 struct migration_set *release_migrations_load(const char *root, struct error *err) MUST_USE;

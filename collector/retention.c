@@ -5,10 +5,10 @@ static bool delete_through(sqlite3 *db, int64_t seq, int64_t *deleted, struct er
     SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, "DELETE FROM readings WHERE seq <= ?1", err);
     if (stmt == NULL)
         return false;
-    sqlite3_bind_int64(stmt, 1, seq);
+    db_bind_i64(stmt, 1, seq);
     if (!db_run(stmt, err))
         return false;
-    *deleted = sqlite3_changes64(db);
+    *deleted = db_changes(db);
     return true;
 }
 
@@ -20,12 +20,12 @@ static bool ask(sqlite3 *db, const char *sql, const int64_t *values, int count, 
     if (stmt == NULL)
         return false;
     for (int i = 0; i < count; i++)
-        sqlite3_bind_int64(stmt, i + 1, values[i]);
+        db_bind_i64(stmt, i + 1, values[i]);
     enum db_step step = db_step(stmt, err);
     if (step == DB_STEP_FAILED)
         return false;
-    bool present = step == DB_STEP_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL;
-    *out = present ? sqlite3_column_int64(stmt, 0) : INT64_MIN;
+    bool present = step == DB_STEP_ROW && !db_column_is_null(stmt, 0);
+    *out = present ? db_column_i64(stmt, 0) : INT64_MIN;
     return true;
 }
 

@@ -63,8 +63,8 @@ static bool scan_back(struct store_reader *reader, struct error *err)
     if (first && !db_query_i64(reader->db, "SELECT count(*) FROM channels", 0, &channels, err))
         return false;
     sqlite3_stmt *stmt = reader->queries[QUERY_NEWEST];
-    sqlite3_bind_int64(stmt, 1, reader->latest_seq);
-    sqlite3_bind_int64(stmt, 2, LATEST_SCAN_ROWS);
+    db_bind_i64(stmt, 1, reader->latest_seq);
+    db_bind_i64(stmt, 2, LATEST_SCAN_ROWS);
     int64_t newest_seq = reader->latest_seq;
     enum db_step step;
     while ((step = db_step(stmt, err)) == DB_STEP_ROW) {
@@ -74,7 +74,7 @@ static bool scan_back(struct store_reader *reader, struct error *err)
         bool kept = keep_newest(reader, &row, err);
         if (kept && !(first && (int64_t)reader->latest_count == channels))
             continue;
-        sqlite3_reset(stmt);
+        db_reset(stmt);
         step = kept ? DB_STEP_DONE : DB_STEP_FAILED;
         break;
     }

@@ -24,9 +24,9 @@ static bool range_in_snapshot(struct store_reader *reader, sqlite3_stmt *stmt, i
 static sqlite3_stmt *limited(struct store_reader *reader, int64_t after, int64_t since_us, int64_t limit)
 {
     sqlite3_stmt *stmt = reader->queries[QUERY_RANGE_LIMITED];
-    sqlite3_bind_int64(stmt, 1, after);
-    sqlite3_bind_int64(stmt, 2, since_us);
-    sqlite3_bind_int64(stmt, 3, limit);
+    db_bind_i64(stmt, 1, after);
+    db_bind_i64(stmt, 2, since_us);
+    db_bind_i64(stmt, 3, limit);
     return stmt;
 }
 
@@ -41,7 +41,7 @@ static bool after_in_snapshot(struct store_reader *reader, int64_t after, int64_
     /* Counting a whole table reads page headers alone: four times as fast. */
     sqlite3_stmt *stmt = reader->queries[after < first_seq ? QUERY_RANGE_ALL : QUERY_RANGE_AFTER];
     if (after >= first_seq)
-        sqlite3_bind_int64(stmt, 1, after);
+        db_bind_i64(stmt, 1, after);
     return range_in_snapshot(reader, stmt, INT64_MIN, out, err);
 }
 
@@ -60,12 +60,12 @@ static bool since_in_snapshot(struct store_reader *reader, int64_t since_us, int
 {
     if (limit == 0) {
         sqlite3_stmt *all = reader->queries[QUERY_RANGE_SINCE];
-        sqlite3_bind_int64(all, 1, since_us);
+        db_bind_i64(all, 1, since_us);
         return range_in_snapshot(reader, all, since_us, out, err);
     }
     sqlite3_stmt *first = reader->queries[QUERY_RANGE_SINCE_FIRST];
     int64_t first_seq;
-    sqlite3_bind_int64(first, 1, since_us);
+    db_bind_i64(first, 1, since_us);
     if (!store_query_numbers(first, INT64_MAX, &first_seq, 1, err))
         return false;
     return range_in_snapshot(reader, limited(reader, first_seq - 1, since_us, limit), since_us, out, err);
@@ -86,16 +86,16 @@ bool store_range_read(struct store_reader *reader, const struct store_range *ran
 {
     if (after < range->first_seq - 1)
         after = range->first_seq - 1;
-    reader->sink = (struct sink){.rows = rows, .max_rows = max_rows, .last_seq = range->last_seq};
+    reader->chunk = (struct chunk){.rows = rows, .max_rows = max_rows, .last_seq = range->last_seq};
     if (after < range->last_seq) {
         bool all = range->since_us == INT64_MIN;
         sqlite3_stmt *stmt = reader->queries[all ? QUERY_READ : QUERY_READ_SINCE];
-        sqlite3_bind_int64(stmt, 1, after);
+        db_bind_i64(stmt, 1, after);
         if (!all)
-            sqlite3_bind_int64(stmt, 2, range->since_us);
-        if (!db_run(stmt, err) && !reader->sink.stopped)
+            db_bind_i64(stmt, 2, range->since_us);
+        if (!db_sink_run(stmt, &reader->sink, err))
             return false;
     }
-    *count = reader->sink.count;
+    *count = reader->chunk.count;
     return true;
 }

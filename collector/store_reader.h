@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "collector/telemetry_store.h"
+#include "common/store/db_sink.h"
 
 enum query {
     QUERY_STATE,
@@ -20,18 +21,18 @@ enum query {
     QUERY_COUNT,
 };
 
-/* Where emit() writes. */
-struct sink {
+/* Where a chunk's rows go. */
+struct chunk {
     struct store_row *rows;
     size_t count, max_rows;
-    int64_t last_seq;
-    bool stopped; /* it had enough: the statement's error is none */
+    int64_t last_seq; /* none behind it */
 };
 
 struct store_reader {
     sqlite3 *db;
     sqlite3_stmt *queries[QUERY_COUNT];
-    struct sink sink;
+    struct chunk chunk;
+    struct db_sink sink;
     char store_id[STORE_ID_BYTES];
     char folder[PATH_LIMIT_BYTES];
     char path[PATH_LIMIT_BYTES];
@@ -56,6 +57,5 @@ bool store_time_of(struct store_reader *reader, int64_t seq, int64_t *time_us, s
 
 /* The row of a query for seq, time_us, channel_id, value. */
 struct store_row store_row_of(sqlite3_stmt *stmt);
-double store_double_column(sqlite3_stmt *stmt, int column); /* NaN: NULL */
 
 #endif

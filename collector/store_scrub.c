@@ -14,10 +14,10 @@ bool store_scrub_step(struct store_scrub *scrub, const char *path, struct error 
                          err);
     if (stmt == NULL)
         return false;
-    sqlite3_bind_int64(stmt, 1, scrub->after_seq);
-    sqlite3_bind_int64(stmt, 2, SCRUB_ROWS);
+    db_bind_i64(stmt, 1, scrub->after_seq);
+    db_bind_i64(stmt, 2, SCRUB_ROWS);
     if (db_step(stmt, err) != DB_STEP_ROW)
         return false;
-    scrub->after_seq = sqlite3_column_int64(stmt, 0); /* 0 behind the last */
+    scrub->after_seq = db_column_i64(stmt, 0); /* 0 behind the last */
     return true;
 }

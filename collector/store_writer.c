@@ -7,6 +7,7 @@
 
 #include "collector/store_files.h"
 #include "common/base/text.h"
+#include "common/store/db_wal.h"
 
 /* Times known to be taken in one channel: an input that gives one time again and again costs no search. */
 struct taken {
@@ -49,23 +50,11 @@ struct store_writer {
 
 /* ---- opening and closing ---- */
 
-/* Also takes the place of SQLite's own checkpoints. */
-static int note_wal_pages(void *context, sqlite3 *db, const char *name, int pages)
-{
-    (void)db;
-    (void)name;
-    struct store_writer *writer = context;
-    writer->wal_pages = pages;
-    return SQLITE_OK;
-}
-
 static bool configure(struct store_writer *writer, struct error *err)
 {
-    int keep_wal = 1; /* the file stays, and with it its blocks on a full disk */
-    sqlite3_busy_timeout(writer->db, STORE_BUSY_MS);
-    sqlite3_wal_hook(writer->db, note_wal_pages, writer);
-    sqlite3_db_config(writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sqlite3_file_control(writer->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
+    /* The -wal file stays, and with it its blocks on a full disk. */
+    db_wal_take_over(writer->db, &writer->wal_pages);
+    db_set_busy_ms(writer->db, STORE_BUSY_MS);
     /* Debian's SQLite overwrites what is deleted: that would write every page a second time. */
     return db_exec(writer->db, "PRAGMA secure_delete=OFF", err);
 }
@@ -84,10 +73,10 @@ static bool read_identity(struct store_writer *writer, struct error *err)
     enum db_step step = stmt == NULL ? DB_STEP_FAILED : db_step(stmt, err);
     if (step == DB_STEP_FAILED)
         return false;
-    const char *id = (const char *)sqlite3_column_text(stmt, 0);
+    const char *id = db_column_text(stmt, 0);
     bool ok = id != NULL && text_copy(writer->store_id, sizeof(writer->store_id), view_of(id)) &&
-              sqlite3_column_type(stmt, 1) == SQLITE_INTEGER;
-    writer->next_seq = sqlite3_column_int64(stmt, 1);
+              db_column_is_i64(stmt, 1);
+    writer->next_seq = db_column_i64(stmt, 1);
     return ok || error_set(err, ERR_CORRUPT, "it has no store_id and next_seq");
 }
 
@@ -177,7 +166,7 @@ void store_writer_abandon(struct store_writer *writer)
     if (writer == NULL)
         return;
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
-        sqlite3_finalize(writer->statements[i]);
+        db_finalize(writer->statements[i]);
     db_close(writer->db);
     free(writer);
 }
@@ -187,7 +176,7 @@ void store_writer_close(struct store_writer *writer)
     if (writer == NULL)
         return;
     struct error err;
-    if (!db_exec(writer->db, "PRAGMA wal_checkpoint(TRUNCATE)", &err))
+    if (!db_checkpoint(writer->db, DB_CHECKPOINT_TRUNCATE, STORE_BUSY_MS, &err))
         log_warn(writer->spec.log, "the last checkpoint failed, the next start makes up for it: %s",
                  err.text);
     store_writer_abandon(writer);
@@ -195,27 +184,19 @@ void store_writer_close(struct store_writer *writer)
 
 /* ---- a tick's transaction ---- */
 
-static void bind_double(sqlite3_stmt *stmt, int index, double value)
-{
-    if (isnan(value))
-        sqlite3_bind_null(stmt, index);
-    else
-        sqlite3_bind_double(stmt, index, value);
-}
-
 static bool write_channel(struct store_writer *writer, struct channel *channel, struct error *err)
 {
     struct store_channel *known = &channel->known;
     sqlite3_stmt *stmt = writer->statements[channel->stored ? UPDATE_CHANNEL : ADD_CHANNEL];
     db_bind_view(stmt, 1, view_of(known->unit));
-    bind_double(stmt, 2, known->phys_min);
-    bind_double(stmt, 3, known->phys_max);
+    db_bind_double(stmt, 2, known->phys_min);
+    db_bind_double(stmt, 3, known->phys_max);
     db_bind_view(stmt, 4, view_of(known->description));
     db_bind_view(stmt, 5, view_of(known->name));
     if (!db_run(stmt, err))
         return error_wrap(err, "channel %s", known->name);
     if (!channel->stored)
-        known->channel_id = sqlite3_last_insert_rowid(writer->db);
+        known->channel_id = db_last_id(writer->db);
     return true;
 }
 
@@ -240,14 +221,14 @@ static bool write_reading(struct store_writer *writer, int64_t channel_id, const
     if (time_us < taken->from_us || time_us >= taken->until_us)
         *taken = (struct taken){time_us, time_us};
     time_us = taken->until_us;
-    sqlite3_bind_int64(stmt, 1, writer->next_seq);
-    sqlite3_bind_int64(stmt, 3, channel_id);
-    bind_double(stmt, 4, reading->value);
+    db_bind_i64(stmt, 1, writer->next_seq);
+    db_bind_i64(stmt, 3, channel_id);
+    db_bind_double(stmt, 4, reading->value);
     do {
-        sqlite3_bind_int64(stmt, 2, time_us++);
+        db_bind_i64(stmt, 2, time_us++);
         if (!db_run(stmt, err))
             return false;
-    } while (sqlite3_changes(writer->db) == 0);
+    } while (db_changes(writer->db) == 0);
     taken->until_us = time_us;
     writer->next_seq++;
     return true;
@@ -300,12 +281,11 @@ bool store_writer_checkpoint(struct store_writer *writer, bool now, struct error
     if (!now && writer->wal_pages < CHECKPOINT_PAGES)
         return true;
     bool restart = writer->wal_pages >= WAL_RESTART_PAGES;
-    sqlite3_busy_timeout(writer->db, WAL_RESTART_MS);
-    int result = sqlite3_wal_checkpoint_v2(
-        writer->db, NULL, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    sqlite3_busy_timeout(writer->db, STORE_BUSY_MS);
+    bool ok = db_checkpoint(writer->db, restart ? DB_CHECKPOINT_RESTART : DB_CHECKPOINT_PASSIVE,
+                            WAL_RESTART_MS, err);
+    db_set_busy_ms(writer->db, STORE_BUSY_MS);
     tell_of_a_long_wal(writer);
-    return result == SQLITE_OK || result == SQLITE_BUSY || db_error(writer->db, err, "checkpoint");
+    return ok;
 }
 
 /* ---- the rest ---- */
@@ -333,9 +313,9 @@ bool store_writer_meta(struct store_writer *writer, const char *key, int64_t fal
     enum db_step step = db_step(stmt, err);
     if (step == DB_STEP_FAILED)
         return false;
-    bool present = step == DB_STEP_ROW && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER;
-    *out = present ? sqlite3_column_int64(stmt, 0) : fallback;
-    sqlite3_reset(stmt);
+    bool present = step == DB_STEP_ROW && db_column_is_i64(stmt, 0);
+    *out = present ? db_column_i64(stmt, 0) : fallback;
+    db_reset(stmt);
     return true;
 }
 
@@ -343,7 +323,7 @@ bool store_writer_set_meta(struct store_writer *writer, const char *key, int64_t
 {
     sqlite3_stmt *stmt = writer->statements[SET_META];
     db_bind_view(stmt, 1, view_of(key));
-    sqlite3_bind_int64(stmt, 2, value);
+    db_bind_i64(stmt, 2, value);
     return db_run(stmt, err);
 }
 

@@ -11,9 +11,9 @@
 
 #include "collector/batch.h"
 #include "collector/channel_table.h"
+#include "common/app/migration_set.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/store/migration_set.h"
 
 enum {
     CHECKPOINT_PAGES = 1000,      /* 4 MiB */

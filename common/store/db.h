@@ -94,6 +94,25 @@ static inline int64_t db_changes(sqlite3 *db)
     return sqlite3_changes64(db);
 }
 
+/* The rowid of the last INSERT. */
+static inline int64_t db_last_id(sqlite3 *db)
+{
+    return sqlite3_last_insert_rowid(db);
+}
+static inline bool db_column_is_i64(sqlite3_stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt, column) == SQLITE_INTEGER;
+}
+static inline void db_finalize(sqlite3_stmt *stmt) /* NULL is fine */
+{
+    sqlite3_finalize(stmt);
+}
+/* How long a statement waits for somebody else's lock. */
+static inline void db_set_busy_ms(sqlite3 *db, int ms)
+{
+    sqlite3_busy_timeout(db, ms);
+}
+
 static inline void scope_db(sqlite3 **db)
 {
     db_close(*db);

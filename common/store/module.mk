@@ -1,3 +1,2 @@
 $(call unit,common/store/db,$(common_lib))
 $(call unit,common/store/migrate,$(common_lib))
-$(call unit,common/store/migration_set,$(common_lib))

@@ -9,10 +9,10 @@
 
 #include "collector/drive_model.h"
 #include "collector/telemetry_store.h"
+#include "common/app/migration_set.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/crypto/random.h"
-#include "common/store/migration_set.h"
 
 enum { SCAN_REPEATS = 7, READINGS_MAX = 2000000000 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/store/migration_set.h"
+#include "common/app/migration_set.h"
 
 static int make_folder(void **state)
 {

@@ -1,6 +1,6 @@
 /* The migrations of a release folder (migrations/NNNN_what.sql), read and hashed. Knows no database. */
-#ifndef COMMON_STORE_MIGRATION_SET_H
-#define COMMON_STORE_MIGRATION_SET_H
+#ifndef COMMON_APP_MIGRATION_SET_H
+#define COMMON_APP_MIGRATION_SET_H
 
 #include "common/store/migrate.h"
 

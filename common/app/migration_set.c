@@ -1,4 +1,4 @@
-#include "common/store/migration_set.h"
+#include "common/app/migration_set.h"
 
 #include <ctype.h>
 #include <dirent.h>

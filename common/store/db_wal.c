@@ -1,0 +1,31 @@
+#include "common/store/db_wal.h"
+
+/* A hook of our own also takes the place of SQLite's checkpoints. */
+static int note_pages(void *context, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    *(int *)context = pages;
+    return SQLITE_OK;
+}
+
+void db_wal_take_over(sqlite3 *db, int *pages)
+{
+    int keep = 1;
+    sqlite3_wal_hook(db, note_pages, pages);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
+bool db_checkpoint(sqlite3 *db, enum db_checkpoint kind, int wait_ms, struct error *err)
+{
+    static const int modes[] = {
+        [DB_CHECKPOINT_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
+        [DB_CHECKPOINT_RESTART] = SQLITE_CHECKPOINT_RESTART,
+        [DB_CHECKPOINT_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
+    };
+    sqlite3_busy_timeout(db, wait_ms);
+    int result = sqlite3_wal_checkpoint_v2(db, NULL, modes[kind], NULL, NULL);
+    sqlite3_busy_timeout(db, DB_BUSY_MS);
+    return result == SQLITE_OK || result == SQLITE_BUSY || db_error(db, err, "checkpoint");
+}
