@@ -1,15 +1,14 @@
 /* The central store as one SQLite file. Its SQL is listed below and prepared whole when it is opened. */
 #include <libgen.h>
-#include <limits.h>
 
 #include "common/base/asset.h"
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
 #include "common/os/file.h"
+#include "common/store/db_rows.h"
 #include "common/store/migrate.h"
 #include "server_tools/central/central_driver.h"
-#include "server_tools/central/sqlite_batch.h"
 
 extern const struct asset central_sqlite_migrations[];
 
@@ -65,11 +64,17 @@ static const char *const queries[QUERIES] = {
     [Q_COUNT_CHANNELS] = "SELECT count(*) FROM channel_config WHERE vehicle_id = ?1",
 };
 
+static const struct db_rows_column batch_columns[] = {
+    {"channel_id", DB_ROWS_I32, offsetof(struct central_row, channel_id)},
+    {"time_us", DB_ROWS_I64, offsetof(struct central_row, time_us)},
+    {"value", DB_ROWS_DOUBLE, offsetof(struct central_row, value)},
+};
+
 struct central_sqlite {
     struct central central; /* first */
     sqlite3 *db;
     sqlite3_stmt *stmts[QUERIES];
-    struct sqlite_batch batch;
+    struct db_rows batch; /* the table `batch` */
 };
 
 static struct central_sqlite *sqlite_of(struct central *central)
@@ -83,7 +88,7 @@ static void sqlite_close(struct central *central)
 {
     struct central_sqlite *self = sqlite_of(central);
     for (size_t i = 0; i < QUERIES; i++)
-        sqlite3_finalize(self->stmts[i]);
+        db_finalize(self->stmts[i]);
     db_close(self->db);
     free(self);
 }
@@ -129,7 +134,7 @@ static bool open_parts(struct central_sqlite *self, const char *path, const stru
     self->db = db_open(path, DB_CREATE, err);
     if (self->db == NULL)
         return false;
-    if (!migrate(self->db, clock, err) || !sqlite_batch_register(self->db, &self->batch, err) ||
+    if (!migrate(self->db, clock, err) || !db_rows_register(self->db, "batch", &self->batch, err) ||
         !prepare(self, err))
         return error_wrap(err, "%s", path);
     return true;
@@ -139,10 +144,11 @@ static bool open_parts(struct central_sqlite *self, const char *path, const stru
 
 static void bind_text_or_null(sqlite3_stmt *stmt, int index, const char *text)
 {
-    if (text[0] == '\0')
-        sqlite3_bind_null(stmt, index);
+    struct view view = view_of(text);
+    if (view.size == 0)
+        db_bind_null(stmt, index);
     else
-        db_bind_view(stmt, index, view_of(text));
+        db_bind_view(stmt, index, view);
 }
 
 static void bind_time(sqlite3_stmt *stmt, int index, int64_t utc_us)
@@ -155,7 +161,7 @@ static void bind_time(sqlite3_stmt *stmt, int index, int64_t utc_us)
 static void bind_time_or_null(sqlite3_stmt *stmt, int index, int64_t utc_us)
 {
     if (utc_us == INT64_MIN)
-        sqlite3_bind_null(stmt, index);
+        db_bind_null(stmt, index);
     else
         bind_time(stmt, index, utc_us);
 }
@@ -169,10 +175,10 @@ static bool one_i64(sqlite3_stmt *stmt, int64_t *out, bool *found, struct error 
     *found = step == DB_STEP_ROW;
     if (!*found)
         return true;
-    int64_t value = sqlite3_column_int64(stmt, 0);
+    int64_t value = db_column_i64(stmt, 0);
     step = db_step(stmt, err);
     if (step == DB_STEP_ROW)
-        sqlite3_reset(stmt);
+        db_reset(stmt);
     if (step != DB_STEP_DONE)
         return step != DB_STEP_FAILED && error_set(err, ERR_INTERNAL, "more than one row");
     *out = value;
@@ -195,9 +201,9 @@ static bool sqlite_vehicle(struct central *central, const struct central_vehicle
     db_bind_view(stmt, 1, view_of(vehicle->client_id));
     bind_text_or_null(stmt, 2, vehicle->host);
     if (vehicle->agent_port > 0)
-        sqlite3_bind_int64(stmt, 3, vehicle->agent_port);
+        db_bind_i64(stmt, 3, vehicle->agent_port);
     else
-        sqlite3_bind_null(stmt, 3);
+        db_bind_null(stmt, 3);
     bind_text_or_null(stmt, 4, vehicle->agent_id);
     bind_text_or_null(stmt, 5, vehicle->software_version);
     bind_time_or_null(stmt, 6, vehicle->last_seen_us);
@@ -210,7 +216,7 @@ static bool sqlite_cursor(struct central *central, int64_t vehicle_id, const cha
                           const char *stream, int64_t *seq, struct error *err)
 {
     sqlite3_stmt *stmt = sqlite_of(central)->stmts[Q_CURSOR];
-    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    db_bind_i64(stmt, 1, vehicle_id);
     db_bind_view(stmt, 2, view_of(store_id));
     db_bind_view(stmt, 3, view_of(stream));
     int64_t value = 0;
@@ -228,7 +234,7 @@ static bool sqlite_channel(struct central *central, int64_t vehicle_id, struct v
     bool found;
     for (int query = Q_CHANNEL; query <= Q_MAKE_CHANNEL; query++) {
         sqlite3_stmt *stmt = self->stmts[query];
-        sqlite3_bind_int64(stmt, 1, vehicle_id);
+        db_bind_i64(stmt, 1, vehicle_id);
         db_bind_view(stmt, 2, name);
         if (!one_i64(stmt, channel_id, &found, err))
             return false;
@@ -244,11 +250,12 @@ static bool add_rows(struct central_sqlite *self, int64_t vehicle_id, const stru
                      size_t count, int64_t *added, struct error *err)
 {
     sqlite3_stmt *stmt = self->stmts[Q_ADD];
-    self->batch = (struct sqlite_batch){rows, count};
-    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    self->batch.rows = rows;
+    self->batch.count = count;
+    db_bind_i64(stmt, 1, vehicle_id);
     bool ok = db_run(stmt, err);
-    self->batch = (struct sqlite_batch){NULL, 0};
-    *added = sqlite3_changes64(self->db);
+    self->batch.count = 0;
+    *added = db_changes(self->db);
     return ok;
 }
 
@@ -258,9 +265,9 @@ static bool move_cursor(struct central_sqlite *self, int64_t vehicle_id, const c
     if (store_id == NULL)
         return true;
     sqlite3_stmt *stmt = self->stmts[Q_MOVE_CURSOR];
-    sqlite3_bind_int64(stmt, 1, vehicle_id);
+    db_bind_i64(stmt, 1, vehicle_id);
     db_bind_view(stmt, 2, view_of(store_id));
-    sqlite3_bind_int64(stmt, 3, last_seq);
+    db_bind_i64(stmt, 3, last_seq);
     return db_run(stmt, err);
 }
 
@@ -287,17 +294,17 @@ static bool sqlite_add(struct central *central, int64_t vehicle_id, const char *
 static bool write_journal(struct central_sqlite *self, const struct central_journal *entry, struct error *err)
 {
     sqlite3_stmt *stmt = self->stmts[Q_JOURNAL];
-    sqlite3_bind_int64(stmt, 1, entry->vehicle_id);
+    db_bind_i64(stmt, 1, entry->vehicle_id);
     bind_time(stmt, 2, entry->started_us);
     bind_time(stmt, 3, entry->finished_us);
     db_bind_view(stmt, 4, view_of(entry->status));
-    sqlite3_bind_int64(stmt, 5, entry->rows_written);
-    sqlite3_bind_int64(stmt, 6, entry->bytes);
+    db_bind_i64(stmt, 5, entry->rows_written);
+    db_bind_i64(stmt, 6, entry->bytes);
     db_bind_view(stmt, 7, view_of(entry->note));
     if (!db_run(stmt, err))
         return false;
     stmt = self->stmts[Q_FORGET_JOURNAL];
-    sqlite3_bind_int64(stmt, 1, entry->vehicle_id);
+    db_bind_i64(stmt, 1, entry->vehicle_id);
     bind_time(stmt, 2, clock_utc_us(self->central.clock) - JOURNAL_KEPT_US);
     return db_run(stmt, err);
 }
@@ -318,8 +325,8 @@ static bool sqlite_count(struct central *central, int64_t vehicle_id, int64_t *r
 {
     struct central_sqlite *self = sqlite_of(central);
     int64_t row_count = 0;
-    sqlite3_bind_int64(self->stmts[Q_COUNT_ROWS], 1, vehicle_id);
-    sqlite3_bind_int64(self->stmts[Q_COUNT_CHANNELS], 1, vehicle_id);
+    db_bind_i64(self->stmts[Q_COUNT_ROWS], 1, vehicle_id);
+    db_bind_i64(self->stmts[Q_COUNT_CHANNELS], 1, vehicle_id);
     if ((rows != NULL && !need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err)) ||
         !need_i64(self->stmts[Q_COUNT_CHANNELS], channels, err))
         return false;
@@ -346,6 +353,11 @@ struct central *central_sqlite_open(const char *path, const struct clock *clock,
         return NULL;
     }
     self->central = (struct central){.driver = &sqlite_driver, .clock = clock};
+    self->batch = (struct db_rows){
+        .columns = batch_columns,
+        .column_count = COUNT_OF(batch_columns),
+        .row_bytes = sizeof(struct central_row),
+    };
     if (!open_parts(self, path, clock, err)) {
         sqlite_close(&self->central);
         return NULL;

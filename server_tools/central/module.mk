@@ -1,6 +1,6 @@
 $(call embed,central_sqlite_migrations,migrations/central_sqlite,0001_central.sql)
 
-central_sources := central.c central_sqlite.c sqlite_batch.c batch_sorter.c batch_queue.c archive_info.c \
+central_sources := central.c central_sqlite.c batch_sorter.c batch_queue.c archive_info.c \
 	archive_reader.c channel_cache.c import_reader.c importer.c
 $(call library,central_lib,$(addprefix server_tools/central/,$(central_sources)) $(B)/gen/central_sqlite_migrations.c)
 

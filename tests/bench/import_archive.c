@@ -58,12 +58,14 @@ static bool pack(struct view text, struct buf *out, struct error *err)
     return ended && writer != NULL;
 }
 
-static double *make_values(int64_t rows)
+static const double *make_values(int64_t rows, struct buf *out)
 {
-    double *values = malloc(((size_t)rows + DRIVE_CHANNELS) * sizeof(*values));
-    for (int64_t i = 0; values != NULL && i < rows; i += DRIVE_CHANNELS)
-        drive_values(1, (double)(i / DRIVE_CHANNELS), values + i);
-    return values;
+    for (int64_t second = 0; second * DRIVE_CHANNELS < rows; second++) {
+        double values[DRIVE_CHANNELS];
+        drive_values(1, (double)second, values);
+        buf_append(out, values, sizeof(values));
+    }
+    return (const double *)(const void *)out->data;
 }
 
 static bool write_json(const char *archive, struct view packed, int64_t rows, struct error *err)
@@ -87,10 +89,12 @@ static bool write_json(const char *archive, struct view packed, int64_t rows, st
 
 static bool make(const char *archive, int64_t rows, struct error *err)
 {
-    SCOPE_FREE double *values = make_values(rows);
+    SCOPE_BUF struct buf room = BUF_LIMIT(TEXT_MAX_BYTES);
+    const double *values = make_values(rows, &room);
     SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_MAX_BYTES);
     SCOPE_BUF struct buf packed = BUF_LIMIT(TEXT_MAX_BYTES);
-    if (values == NULL || !write_lines(&text, rows, values) || !pack(buf_view(&text), &packed, err))
+    if (!buf_check(&room, "values", err) || !write_lines(&text, rows, values) ||
+        !pack(buf_view(&text), &packed, err))
         return error_set(err, ERR_MEMORY, "no memory left for %lld rows", (long long)rows);
     return file_replace(archive, buf_view(&packed), 0640, err) &&
            write_json(archive, buf_view(&packed), rows, err);
@@ -122,10 +126,12 @@ static bool read_lines(struct view text, int64_t *rows, struct error *err)
 
 static bool measure_lines(int64_t rows, struct error *err)
 {
-    SCOPE_FREE double *values = make_values(rows);
+    SCOPE_BUF struct buf room = BUF_LIMIT(TEXT_MAX_BYTES);
+    const double *values = make_values(rows, &room);
     SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_MAX_BYTES);
     SCOPE_BUF struct buf packed = BUF_LIMIT(TEXT_MAX_BYTES);
-    if (values == NULL || !write_lines(&text, rows, values)) /* once, for the memory's sake */
+    if (!buf_check(&room, "values", err) ||
+        !write_lines(&text, rows, values)) /* once, for the memory's sake */
         return error_set(err, ERR_MEMORY, "no memory left for %lld rows", (long long)rows);
     buf_reset(&text);
     int64_t start_us = clock_monotonic_us(clock_system());

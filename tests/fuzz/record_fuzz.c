@@ -14,9 +14,16 @@ static void must(bool holds)
         abort();
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
 static bool same(const struct record_reading *a, const struct record_reading *b)
 {
-    bool same_value = isnan(a->value) ? isnan(b->value) : memcmp(&a->value, &b->value, sizeof(a->value)) == 0;
+    bool same_value = isnan(a->value) ? isnan(b->value) : bits_of(a->value) == bits_of(b->value);
     return a->seq == b->seq && a->time_us == b->time_us && view_equal(a->channel, b->channel) && same_value;
 }
 
