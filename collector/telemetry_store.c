@@ -117,26 +117,28 @@ static bool open_file(struct store_reader *reader, struct error *err)
     return true;
 }
 
-struct store_reader *store_reader_open(const char *folder, struct error *err)
+static bool open_current(struct store_reader *reader, const char *folder, struct error *err)
 {
     struct path path;
+    if (!text_copy(reader->folder, sizeof(reader->folder), view_of(folder)))
+        return error_set(err, ERR_LIMIT, "%.64s...: the path is too long", folder);
     if (!store_current_path(folder, &path, err))
-        return NULL;
-    SCOPE_STORE_READER struct store_reader *reader = calloc(1, sizeof(*reader));
+        return false;
+    memcpy(reader->path, path.text, sizeof(reader->path));
+    return open_file(reader, err) || error_wrap(err, "%s", reader->path);
+}
+
+struct store_reader *store_reader_open(const char *folder, struct error *err)
+{
+    struct store_reader *reader = calloc(1, sizeof(*reader));
     if (reader == NULL) {
         error_set(err, ERR_MEMORY, "no memory for a store reader");
         return NULL;
     }
-    memcpy(reader->path, path.text, sizeof(reader->path));
-    if (!text_copy(reader->folder, sizeof(reader->folder), view_of(folder))) {
-        error_set(err, ERR_LIMIT, "%.64s...: the path is too long", folder);
-        return NULL;
-    }
-    if (!open_file(reader, err)) {
-        error_wrap(err, "%s", reader->path);
-        return NULL;
-    }
-    return POINTER_TAKE(reader);
+    if (open_current(reader, folder, err))
+        return reader;
+    store_reader_close(reader);
+    return NULL;
 }
 
 void store_reader_close(struct store_reader *reader)

@@ -91,18 +91,19 @@ static bool load_folder(struct migration_set *set, const char *folder, struct er
 
 struct migration_set *migration_set_load(const char *folder, struct error *err)
 {
-    SCOPE_MIGRATION_SET struct migration_set *set = calloc(1, sizeof(*set));
+    struct migration_set *set = calloc(1, sizeof(*set));
     if (set == NULL) {
         error_set(err, ERR_MEMORY, "no memory for migrations");
         return NULL;
     }
     set->files = calloc(MIGRATION_SET_MAX, sizeof(*set->files));
     set->items = calloc(MIGRATION_SET_MAX, sizeof(*set->items));
-    if (set->files == NULL || set->items == NULL) {
-        error_set(err, ERR_MEMORY, "no memory for migrations");
-        return NULL;
-    }
-    return load_folder(set, folder, err) ? POINTER_TAKE(set) : NULL;
+    bool ok = set->files != NULL && set->items != NULL;
+    ok = ok ? load_folder(set, folder, err) : error_set(err, ERR_MEMORY, "no memory for migrations");
+    if (ok)
+        return set;
+    migration_set_free(set);
+    return NULL;
 }
 
 const struct migration *migration_set_items(const struct migration_set *set, size_t *count)
