@@ -1,2 +1,3 @@
 $(call unit,common/store/db,$(common_lib))
 $(call unit,common/store/migrate,$(common_lib))
+$(call unit,common/store/db_rows,$(common_lib))

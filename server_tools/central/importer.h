@@ -12,11 +12,12 @@ struct import_result {
 };
 
 /* client_id NULL: what the archive's json says. With a json (NAME.json beside NAME.gz) its size, SHA-256 and
- * count are verified, the first two before anything is written, and the cursor of its store_id moves; an
- * archive asked for by time moves it only when it follows on what is here without a gap. Without one no
- * cursor moves. progress (may be NULL) is called about ten times a second with lines and bytes done so far.
- * Errors: ERR_INPUT (not an archive, not what its json says, a damaged line: its number and what is wrong;
- * whole batches before it stay), ERR_USAGE (no client id), and those of the store. */
+ * count are verified, the first two before anything is written, and the cursor of its store_id moves, unless
+ * the archive leaves something out behind it: it follows on a later seq (`after`), or was asked for by time
+ * (`since`) and does not hold every seq. Without a json no cursor moves. progress (may be NULL) is called
+ * about ten times a second with lines and bytes done so far. Errors: ERR_INPUT (not an archive, not what its
+ * json says, a damaged line: its number and what is wrong; whole batches before it stay), ERR_USAGE (no
+ * client id), and those of the store. */
 bool import_archive(struct central *central, const char *path, const char *client_id,
                     void (*progress)(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total),
                     void *context, struct import_result *result, struct error *err) MUST_USE;
