@@ -74,7 +74,9 @@ struct store_channel {
 bool store_channels(struct store_reader *reader, struct store_channel **out, size_t *count,
                     struct error *err) MUST_USE;
 
-/* The newest reading of each channel (by channel_id; channels without one are left out). *out: malloc'd. */
+/* The newest reading of each channel, by channel_id. The first call of a reader looks back over the newest
+ * million readings (0.2 s at most); a channel without one there is left out. Later calls read only what is
+ * new: keep the reader open. *out: malloc'd. */
 bool store_latest(struct store_reader *reader, struct store_row **out, size_t *count,
                   struct error *err) MUST_USE;
 
