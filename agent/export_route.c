@@ -114,8 +114,8 @@ static void release_stream(void *context)
     const struct store_range *range = export_range(stream->export);
     if (whole && range->count > 0)
         last_sync_note(&agent->last_sync, range->last_time_us);
-    session_note_export(stream->session, whole ? SESSION_OK : SESSION_CUT_OFF,
-                        whole ? export_rows(stream->export) : 0, export_bytes(stream->export));
+    session_note_export(stream->session, whole ? SESSION_OK : SESSION_CUT_OFF, whole ? range->count : 0,
+                        export_bytes(stream->export));
     session_release(stream->session);
     export_free(stream->export);
     free(stream);

@@ -1,6 +1,5 @@
 /* An export: the readings of a range fixed at its start, as gzip of record lines, produced piece by piece in
- * constant memory. Reads the store in short transactions, so a slow client never holds it, and formats
- * straight into the compressor's input. Knows nothing of HTTP, sessions or cursors.
+ * constant memory. Knows nothing of HTTP, sessions or cursors.
  * Threads: an export belongs to one thread at a time. */
 #ifndef AGENT_EXPORTER_H
 #define AGENT_EXPORTER_H
@@ -21,9 +20,8 @@ void export_free(struct export *export); /* NULL is fine */
  * brought to its end. ERR_CHANGED: rows of the range were removed meanwhile (retention). */
 ssize_t export_read(struct export *export, char *out, size_t out_bytes, struct error *err) MUST_USE;
 
-/* True once export_read has returned 0. */
+/* True once export_read has returned 0: every row of the range was given out. */
 bool export_is_whole(const struct export *export);
-int64_t export_rows(const struct export *export);  /* so far */
 int64_t export_bytes(const struct export *export); /* written so far */
 const struct store_range *export_range(const struct export *export);
 

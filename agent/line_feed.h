@@ -1,0 +1,24 @@
+/* Hands out the lines of an export block by block. Many of them are made ahead by a thread of its own, so
+ * that reading and formatting overlap with what is done with them; few are made when they are asked for.
+ * Threads: one consumer at a time. */
+#ifndef AGENT_LINE_FEED_H
+#define AGENT_LINE_FEED_H
+
+#include "agent/export_lines.h"
+
+enum {
+    FEED_BLOCK_BYTES = 64 * 1024, /* stays in the CPU's cache on its way to the compressor */
+    FEED_BLOCKS = 4,
+};
+
+struct line_feed;
+
+/* lines: taken over, also on failure. ahead: with a thread; where none can be had, it goes without. */
+struct line_feed *line_feed_new(struct export_lines *lines, bool ahead, struct error *err) MUST_USE;
+/* Stops the thread, wherever it is. NULL is fine. */
+void line_feed_free(struct line_feed *feed);
+
+/* The next block, valid until the next call; empty: the end. Errors: those of export_lines_read. */
+bool line_feed_next(struct line_feed *feed, struct view *block, struct error *err) MUST_USE;
+
+#endif
