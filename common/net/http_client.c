@@ -437,7 +437,10 @@ bool http_client_exchange(struct http_client *client, struct http_exchange *exch
     keep_peer_certificate(client);
     if (code != CURLE_OK)
         return transfer.refused ? false : explain(client, code, err);
-    return true;
+    /* for curl a connection that ends politely inside the headers is an answer without a body */
+    return transfer.headers_done ||
+           error_set(err, ERR_UNREACHABLE, "the connection to %s:%u broke off inside an answer's headers",
+                     client->host, client->port);
 }
 
 const char *http_client_header(const struct http_client *client, const char *name)

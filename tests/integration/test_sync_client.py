@@ -489,7 +489,16 @@ def test_a_status_that_is_none(agent, home, status):
     assert "GET /data/export" not in agent.requests
 
 
-# ---- links that break ----
+def test_an_answer_cut_off_in_its_headers_is_a_break(agent, home):
+    def cut(request, _):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nX-Store")
+        request.wfile.flush()
+        request.close_connection = True
+        request.connection.unwrap()  # with a polite goodbye
+
+    agent.hooks["export"] = times(1, cut)
+    assert home.sync(agent).result["records"] == ROWS
+
 
 def positions(size):
     return sorted({0, 1, 9, 10, 11, 100, size // 4, size // 2, size - 16384, size - 9, size - 8, size - 1, size})
