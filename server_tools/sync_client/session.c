@@ -13,12 +13,22 @@ enum { REFUSAL_DETAIL_BYTES = 256, HEADER_BYTES = SESSION_TOKEN_BYTES + 32 };
 
 /* ---- refusals ---- */
 
-/* What another side says goes to people's terminals: one line, no control characters. */
+static bool is_control(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    return bytes[0] < ' ' || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0);
+}
+
+/* What another side says goes to people's terminals: one line, no control characters, also not those of two
+ * bytes (U+0080 to U+009F). */
 static void make_harmless(char *text)
 {
     for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+        if (!is_control(text))
+            continue;
+        if ((unsigned char)*text == 0xc2)
+            *text++ = '?';
+        *text = '?';
     }
 }
 
@@ -157,7 +167,7 @@ bool session_status(struct session *session, struct agent_status *out, struct er
     if (!session_exchange(session, &exchange, err))
         return false;
     if (exchange.status != 200)
-        return session_refused(session, &exchange, ERR_PROTOCOL, err);
+        return session_refused(session, &exchange, exchange.status == 401 ? ERR_DENIED : ERR_PROTOCOL, err);
     if (read_status(&exchange, out, err))
         return true;
     err->code = ERR_PROTOCOL;

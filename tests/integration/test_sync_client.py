@@ -370,6 +370,11 @@ def test_an_expired_token_is_renewed(agent, home):
     home.sync(agent, check=4)
 
 
+def test_no_token_is_good_enough(agent, home):
+    agent.hooks["status"] = lambda request, _: request.json(401, {"error": "unauthorized"})
+    home.sync(agent, check=4)
+
+
 # ---- what comes is not what it should be ----
 
 def edit(agent, change_headers=None, change_body=None):
@@ -488,6 +493,14 @@ def test_a_status_that_is_none(agent, home, status):
     home.sync(agent, check=1)
     assert "GET /data/export" not in agent.requests
 
+
+def test_control_characters_of_two_bytes_do_not_reach_a_terminal(agent, home):
+    agent.hooks["status"] = lambda request, _: request.json(500, {"error": "a\u009b31mb", "detail": "пояснення"})
+    error = home.sync(agent, check=1).stderr
+    assert "\u009b" not in error and "a??31mb, пояснення" in error
+
+
+# ---- links that break ----
 
 def test_an_answer_cut_off_in_its_headers_is_a_break(agent, home):
     def cut(request, _):
