@@ -22,22 +22,39 @@ static bool load_info(const struct home *home, const char *name, struct path *gz
     return archive_gz_path(home->folder, name, gz, err) && archive_info_load(gz->text, info, err);
 }
 
-/* The newest archive of the store that was fetched by cursor. One that was fetched by time may have left
- * something out before it and never counts. */
+/* A damaged archive is no reason to stop: the cursor stands before it, so its readings come again. */
+static bool leave_out(const struct home *home, const struct error *problem, struct error *err)
+{
+    if (problem->code != ERR_INPUT && problem->code != ERR_NOT_FOUND && problem->code != ERR_LIMIT) {
+        *err = *problem;
+        return false;
+    }
+    notice(home->notices, "left out, its readings are fetched again: %s", problem->text);
+    return true;
+}
+
+/* How far the store's archives that were fetched by cursor go; not what the last name says, which a clock
+ * that was ahead once has given. One that was fetched by time may have left something out before it and never
+ * counts. */
 static bool cursor_of_archives(const struct home *home, const char *store_id, int64_t *seq, struct error *err)
 {
     SCOPE_ARCHIVE_NAMES struct archive_names names = {NULL, 0};
     if (!archive_list(home->folder, &names, err))
         return false;
-    *seq = 0;
-    for (size_t i = names.count; i > 0 && *seq == 0; i--) {
+    int64_t reached = 0;
+    for (size_t i = 0; i < names.count; i++) {
         struct path gz;
         struct archive_info info;
-        if (!load_info(home, names.names[i - 1], &gz, &info, err))
-            return false;
-        if (info.present && !info.since && strcmp(info.store_id, store_id) == 0)
-            *seq = info.last_seq;
+        struct error problem;
+        if (!load_info(home, names.names[i], &gz, &info, &problem)) {
+            if (!leave_out(home, &problem, err))
+                return false;
+            continue;
+        }
+        if (info.present && !info.since && info.last_seq > reached && strcmp(info.store_id, store_id) == 0)
+            reached = info.last_seq;
     }
+    *seq = reached;
     return true;
 }
 
@@ -107,7 +124,6 @@ static bool find_first_pending(const struct home *home, const struct archive_nam
     return true;
 }
 
-/* A damaged one is no reason to stop: the cursor stands before it, so its readings come again. */
 static bool take_pending(struct home *home, const char *name, struct error *err)
 {
     struct path gz;
@@ -123,14 +139,7 @@ static bool take_pending(struct home *home, const char *name, struct error *err)
             return true;
         }
     }
-    if (problem.code == ERR_NONE)
-        return true;
-    if (problem.code != ERR_INPUT && problem.code != ERR_NOT_FOUND && problem.code != ERR_LIMIT) {
-        *err = problem;
-        return false;
-    }
-    notice(home->notices, "left out, its readings are fetched again: %s", problem.text);
-    return true;
+    return problem.code == ERR_NONE || leave_out(home, &problem, err);
 }
 
 static bool take_all_pending(struct home *home, struct error *err)

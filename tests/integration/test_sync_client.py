@@ -206,6 +206,23 @@ def test_without_a_database_the_archives_are_the_cursor(agent, home):
     assert not (home.folder / "central.db").exists()
 
 
+def test_without_a_database_a_clock_that_was_ahead_costs_nothing(agent, home):
+    home.sync(agent, "--db", "none")
+    for path in home.folder.joinpath("m1").glob("2*"):
+        path.rename(path.with_name("20991231T000000Z" + path.suffix))
+    agent.rows += make_readings(10, ROWS + 1)
+    assert home.sync(agent, "--db", "none").result["records"] == 10
+    assert home.sync(agent, "--db", "none").result["records"] == 0
+
+
+def test_without_a_database_a_damaged_json_is_left_out(agent, home):
+    home.sync(agent, "--db", "none")
+    home.archives()[0].with_suffix(".json").write_text("{")
+    done = home.sync(agent, "--db", "none")
+    assert "left out" in done.stderr
+    assert done.result["records"] == ROWS
+
+
 def test_a_machine_that_measured_nothing_yet(make_agent, home):
     agent = make_agent([])
     assert home.sync(agent).result["records"] == 0
