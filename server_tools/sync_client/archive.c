@@ -152,6 +152,14 @@ bool archive_commit(struct archive_part *part, const struct archive_facts *facts
     return true;
 }
 
+void archive_discard(const char *gz)
+{
+    struct path json;
+    size_t stem = strlen(gz) - strlen(".gz");
+    if (path_printf(&json, NULL, "%.*s.json", (int)stem, gz) && unlink(json.text) == 0)
+        unlink(gz); /* in this order: what has a json counts */
+}
+
 /* ---- those that are there ---- */
 
 static int compare_names(const void *a, const void *b)

@@ -37,6 +37,9 @@ void archive_part_close(struct archive_part *part);
 bool archive_commit(struct archive_part *part, const struct archive_facts *facts, struct path *gz,
                     struct error *err) MUST_USE;
 
+/* Takes back what archive_commit made. gz: its path. */
+void archive_discard(const char *gz);
+
 /* ---- those that are there ---- */
 struct archive_names {
     char (*names)[ARCHIVE_NAME_BYTES]; /* oldest first */

@@ -62,6 +62,18 @@ static void note_archive(struct report *report, const struct export_result *resu
     report->us += result->us;
 }
 
+/* What is damaged was sent so: it comes once more from the cursor on, and kept it would fill the folder run
+ * by run. */
+static bool not_home(const struct export_result *result, struct error *err)
+{
+    const char *gz = result->archive.text;
+    if (err->code != ERR_INPUT)
+        return error_wrap(err, "%s is kept and imported by the next run", gz);
+    archive_discard(gz);
+    err->code = ERR_PROTOCOL; /* no file of the user's is wrong: the machine is */
+    return error_wrap(err, "what the machine sent is damaged and is not kept");
+}
+
 /* A whole one came: home with it, and on behind its last reading. *more: something is left. */
 static bool take(struct pull *pull, const struct export_result *result, bool *more, struct error *err)
 {
@@ -72,7 +84,7 @@ static bool take(struct pull *pull, const struct export_result *result, bool *mo
         return true;
     note_archive(pull->report, result);
     if (!home_take(pull->home, result->archive.text, err))
-        return error_wrap(err, "%s is kept and imported by the next run", result->archive.text);
+        return not_home(result, err);
     *more =
         request->limit > 0 && result->lines >= request->limit && result->last_seq < pull->agent.next_seq - 1;
     request->after = result->last_seq;

@@ -511,6 +511,16 @@ def test_a_status_that_is_none(agent, home, status):
     assert "GET /data/export" not in agent.requests
 
 
+def test_a_damaged_reading_in_the_middle_is_the_machines_fault(agent, home):
+    agent.hooks["export"] = edit(agent, None, lambda body: gzip.compress(
+        gzip.decompress(body).replace(b'"seq":2500,', b'"seq":"?",')))
+    assert "line 2500" in home.sync(agent, check=1).stderr
+    assert home.files() == []
+    agent.hooks.clear()
+    home.sync(agent)
+    assert home.rows() == expected(agent.rows)
+
+
 def test_control_characters_of_two_bytes_do_not_reach_a_terminal(agent, home):
     agent.hooks["status"] = lambda request, _: request.json(500, {"error": "a\u009b31mb", "detail": "пояснення"})
     error = home.sync(agent, check=1).stderr
