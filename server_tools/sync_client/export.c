@@ -6,7 +6,10 @@
 #include "common/base/text.h"
 #include "server_tools/sync_client/receiver.h"
 
-enum { TARGET_MAX_BYTES = 512 };
+enum {
+    TARGET_MAX_BYTES = 512,
+    FRAME_MAX_BYTES = 64 * 1024, /* of a compressed stream, besides its lines */
+};
 
 /* What the answer's headers promise. */
 struct promise {
@@ -87,10 +90,22 @@ static bool take_headers(void *context, struct http_client *client)
     return true;
 }
 
+/* More lines than the headers say, or more bytes than so many lines can need: whatever else comes would only
+ * fill the disk. */
+static bool check_room(const struct incoming *incoming, struct error *err)
+{
+    int64_t count = incoming->promise.count;
+    int64_t lines_bytes = incoming->receiver.bytes - FRAME_MAX_BYTES;
+    if (incoming->receiver.lines <= count && lines_bytes / RECORD_LINE_MAX_BYTES <= count)
+        return true;
+    return error_set(err, ERR_PROTOCOL, "the export says %" PRId64 " readings and sends more: it is not kept",
+                     count);
+}
+
 static bool take_piece(void *context, struct view piece)
 {
     struct incoming *incoming = context;
-    if (!receiver_take(&incoming->receiver, piece, incoming->err))
+    if (!receiver_take(&incoming->receiver, piece, incoming->err) || !check_room(incoming, incoming->err))
         return false;
     notices_advance(incoming->session->notices, incoming->receiver.lines, incoming->receiver.bytes);
     return true;
@@ -111,6 +126,11 @@ static bool check_promise(const struct promise *promise, const struct export_req
                          "the export says seq %" PRId64 " to %" PRId64 " and holds %" PRId64 " to %" PRId64
                          ": it is not kept",
                          promise->first_seq, promise->last_seq, received->first_seq, received->last_seq);
+    if (received->lines > 0 && received->last_seq - received->first_seq < received->lines - 1)
+        return error_set(err, ERR_PROTOCOL,
+                         "the export holds %" PRId64 " readings from seq %" PRId64 " to %" PRId64
+                         ": it is not kept",
+                         received->lines, received->first_seq, received->last_seq);
     if (received->lines > 0 && !request->by_time && received->first_seq <= request->after)
         return error_set(err, ERR_PROTOCOL,
                          "the export begins at seq %" PRId64 ", after %" PRId64

@@ -511,6 +511,56 @@ def test_a_status_that_is_none(agent, home, status):
     assert "GET /data/export" not in agent.requests
 
 
+def endless_lines(agent, sent):
+    """An export that says what there is and then never ends."""
+    def hook(request, _):
+        rows = agent.select(request.query)
+        request.send_response(200)
+        for name, value in {**agent.headers_of(rows), "Transfer-Encoding": "chunked"}.items():
+            request.send_header(name, str(value))
+        request.end_headers()
+        member = gzip.compress("".join(map(line, rows)).encode(), 1)
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                request.chunk(member)
+                sent[0] += 1
+    return hook
+
+
+def test_more_than_was_said_is_refused_at_once(agent, home):
+    sent = [0]
+    agent.hooks["export"] = endless_lines(agent, sent)
+    home.sync(agent, check=1)
+    assert sent[0] < 100
+    assert home.files() == []
+
+
+def test_bytes_without_lines_are_refused_at_once(make_agent, home):
+    agent = make_agent(make_readings(10))
+    sent = [0]
+
+    def hook(request, _):
+        request.send_response(200)
+        for name, value in {**agent.headers_of(agent.rows), "Transfer-Encoding": "chunked"}.items():
+            request.send_header(name, str(value))
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                request.chunk(gzip.compress(b"") * 3000)
+                sent[0] += 1
+
+    agent.hooks["export"] = hook
+    home.sync(agent, check=1)
+    assert sent[0] < 100
+    assert home.files() == []
+
+
+def test_seqs_that_go_backwards_are_not_kept(agent, home):
+    agent.rows = [agent.rows[9], agent.rows[4]]
+    assert "not kept" in home.sync(agent, "--db", "none", check=1).stderr
+    assert home.files() == []
+
+
 def test_a_damaged_reading_in_the_middle_is_the_machines_fault(agent, home):
     agent.hooks["export"] = edit(agent, None, lambda body: gzip.compress(
         gzip.decompress(body).replace(b'"seq":2500,', b'"seq":"?",')))
