@@ -130,7 +130,7 @@ enum auth_answer authenticator_check(struct authenticator *auth, struct view bod
         return check_challenge(auth, challenge, signature);
     }
     char timestamp[AUTH_TIMESTAMP_BYTES];
-    int64_t time_us;
+    int64_t time_us = 0;
     if (!read_timestamp(auth, root, timestamp, &time_us, err))
         return AUTH_BAD_REQUEST;
     return check_timestamp(auth, time_us, timestamp, signature);
