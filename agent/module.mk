@@ -10,3 +10,4 @@ $(call unit,agent/exporter,agent/exporter.c agent/line_feed.c agent/export_lines
 $(call unit,agent/identity,agent/identity.c $(common_lib))
 $(call unit,agent/last_sync,agent/last_sync.c $(common_lib))
 $(call bench,scan,$(B)/lib/common_lib.a)
+$(call fuzz,auth,agent/authenticator.c agent/challenge.c agent/replay.c $(B)/lib/keys_lib.a $(common_lib))
