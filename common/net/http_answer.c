@@ -5,11 +5,7 @@
 #include "common/net/http_internal.h"
 #include "common/net/json_writer.h"
 
-enum {
-    HTTP_STREAM_BLOCK_BYTES =
-        64 * 1024, /* for HTTP/1.0; chunks are as large as a connection's memory allows */
-    HTTP_ERROR_BODY_BYTES = 4096,
-};
+enum { HTTP_ERROR_BODY_BYTES = 4096 };
 
 void http_add_header(struct http_request *request, const char *name, const char *value)
 {

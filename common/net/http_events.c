@@ -171,7 +171,7 @@ void http_events_subscribe(struct http_events *events, struct http_request *requ
         return;
     }
     struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, HTTP_SSE_MAX_QUEUED_BYTES, read_events, subscriber, free_subscriber);
+        MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK_BYTES, read_events, subscriber, free_subscriber);
     if (response == NULL)
         free_subscriber(subscriber);
     http_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");

@@ -13,6 +13,9 @@
 #include "common/net/http_server.h"
 #include "common/net/http_target.h"
 
+/* For HTTP/1.0; chunks are as large as a connection's memory allows. */
+enum { HTTP_STREAM_BLOCK_BYTES = 64 * 1024 };
+
 struct http_server {
     struct http_server_config config; /* defaults filled in */
     struct MHD_Daemon *daemon;

@@ -133,7 +133,10 @@ void http_server_stop(struct http_server *server); /* NULL is fine */
 /* ---- server-sent events (WHATWG HTML, section 9.2) ---- */
 /* A hub sends each event to all its subscribers. A subscriber that is too slow to take
  * HTTP_SSE_MAX_QUEUED_BYTES is dropped: EventSource comes back by itself. Heartbeat comments every 15 s. */
-enum { HTTP_SSE_MAX_QUEUED_BYTES = 256 * 1024, HTTP_SSE_MAX_SUBSCRIBERS = 64 };
+enum {
+    HTTP_SSE_MAX_QUEUED_BYTES = 2 * 1024 * 1024, /* a value of each of 10,000 channels, and room for more */
+    HTTP_SSE_MAX_SUBSCRIBERS = 64,
+};
 struct http_events;
 /* The server may already be taking requests: their handlers must reckon with a hub that is not there yet. */
 struct http_events *http_events_new(struct http_server *server, struct error *err) MUST_USE;

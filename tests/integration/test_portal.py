@@ -377,6 +377,24 @@ def test_the_first_values_of_a_new_machine_are_pushed(portal):
     assert len(found[-1][1]["values"]) == len(CHANNELS)
 
 
+def test_a_machine_with_as_many_channels_as_a_store_takes(portal):
+    """The first event and each later one carry a value of every channel, and the stream lives on."""
+    channels = [(f"a_channel_with_a_name_{number}", "kPa", None, None, "") for number in range(10000)]
+    root = portal(store=False)
+    root.make_store(channels=channels)
+    root.write_all()
+    root.start()
+
+    def measure(name, data):
+        if name == "reading":
+            root.write_all(step=1)
+
+    seen = []
+    events(root.client(), lambda name, data: name == "reading" and (seen.append(len(data["values"])) or len(seen) == 3),
+           during=measure)
+    assert seen == [10000] * 3
+
+
 def test_many_watchers(root):
     with contextlib.ExitStack() as stack:
         answers = [stack.enter_context(root.client().stream("GET", "/api/events", headers=RIGHT)) for _ in range(40)]
