@@ -93,7 +93,8 @@ static bool hand_over_credentials(const struct appliance *appliance, const struc
 
 bool owners_hand_over(const struct appliance *appliance, const char *socket, struct error *err)
 {
-    static const char *const folders[] = {"agent", "pending_update"};
+    /* data: the portal's own keys lie there, also when the store is elsewhere */
+    static const char *const folders[] = {"agent", "data", "pending_update"};
     struct owner owner;
     const char *user = appliance->config.service_user;
     if (geteuid() != 0 || user[0] == '\0')

@@ -5,7 +5,7 @@
 
 #include "common/app/appliance.h"
 
-/* The store's folder, agent and pending_update with the files in them, and credentials.env (mode
+/* The store's folder, data, agent and pending_update with the files in them, and credentials.env (mode
  * 0600) become the user's; run becomes writable by its group, with the sticky bit, so that our own files
  * there stay ours. socket: of the notifications. Does nothing when we are not root or no user is set.
  * Errors: ERR_NOT_FOUND (no such user), ERR_IO. */

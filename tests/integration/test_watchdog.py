@@ -476,6 +476,23 @@ def test_services_run_as_service_user(keys):
         shutil.rmtree(folder)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_service_user_with_the_store_elsewhere(keys):
+    folder = tempfile.mkdtemp(prefix="dog")
+    os.chmod(folder, 0o755)
+    one = Machine(pathlib.Path(folder) / "machine", keys)
+    try:
+        config = one.path / "config.txt"
+        config.write_text(config.read_text().replace("TELEMETRY_DIR = data", f"TELEMETRY_DIR = {folder}/store"))
+        one.configure("SERVICE_USER = nobody")
+        one.start()
+        assert pathlib.Path(folder, "store").owner() == "nobody"
+        assert (one.path / "data").owner() == "nobody", "the portal's keys lie there"
+    finally:
+        one.clear()
+        shutil.rmtree(folder)
+
+
 def test_wrong_use(machine, tmp_path):
     assert "--root" in telehaul.run("watchdog", check=2).stderr
     telehaul.run("watchdog", "--root", machine.path, "stauts", check=2)
