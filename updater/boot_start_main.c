@@ -221,8 +221,8 @@ int main(int count, char **words)
         return 1;
     }
     int folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* a sub-command such as `status` is no start of the machine */
-    if (folder >= 0 && (count < 2 || words[1][0] == '-'))
+    /* with words, such as `status` or --check-config, it is no start of the machine */
+    if (folder >= 0 && count < 2)
         count_start(folder);
     become_watchdog(root, count, words);
     note(folder, "cannot start %s/current/bin/watchdog: %s", root, strerror(errno));
