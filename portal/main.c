@@ -118,12 +118,20 @@ static bool serve(struct portal *portal, struct error *err)
     return daemon_run(&portal->daemon, status, err);
 }
 
+/* What a start would fail for, as far as it can be told without starting. */
+static bool check(struct daemon *daemon, struct error *err)
+{
+    struct appliance_secrets secrets;
+    return appliance_secrets(&daemon->appliance, &secrets, err);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
         .name = "portal",
         .summary = "the operator's page: live values and the health of the services",
         .usage = "portal --root DIR [--check-config]",
+        .check = check,
     };
     struct portal portal = {
         .cert_pem = BUF_LIMIT(CERT_PEM_MAX_BYTES),

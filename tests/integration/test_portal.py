@@ -445,6 +445,7 @@ def test_secrets_that_others_may_read_stop_it(portal):
     done = telehaul.run("portal", "--root", root.path, check=4)
     assert "chmod 600" in done.stderr
     assert PIN not in done.stderr
+    assert "chmod 600" in telehaul.run("portal", "--root", root.path, "--check-config", check=4).stderr
 
 
 def test_check_config(portal):
