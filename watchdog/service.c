@@ -87,7 +87,7 @@ static bool add_all(struct service_list *list, const struct config_lines *lines,
     }
     for (size_t i = 0; i < lines->count; i++) {
         if (!add_service(list, lines->lines[i], false, clock, err))
-            return false;
+            return error_wrap(err, "config.txt:%u", lines->line_numbers[i]);
     }
     return true;
 }

@@ -499,5 +499,7 @@ def test_wrong_use(machine, tmp_path):
     assert "updater" in telehaul.run("watchdog", "--root", tmp_path, check=1).stderr
     assert telehaul.run("watchdog", "--root", machine.path, "--check-config").stdout == "ok\n"
     machine.configure("SERVICE = twice sleep 1", "SERVICE = twice sleep 2")
-    assert "twice" in telehaul.run("watchdog", "--root", machine.path, "--check-config", check=2).stderr
+    last_line = len((machine.path / "config.txt").read_text().splitlines())
+    said = telehaul.run("watchdog", "--root", machine.path, "--check-config", check=2).stderr
+    assert f"config.txt:{last_line}: SERVICE twice: this name is taken" in said
     assert "guard" not in telehaul.run("watchdog", "--help").stdout
