@@ -33,6 +33,9 @@ static void read_row(struct json_value value, struct row *out)
     (void)!json_get_string(json_member(value, "since"), out->since, sizeof(out->since));
     (void)!json_get_string(json_member(value, "last_exit"), out->last_exit, sizeof(out->last_exit));
     (void)!json_get_string(json_member(value, "status"), out->status, sizeof(out->status));
+    /* a service may pass on what a device calls itself: nothing of it commands our terminal */
+    text_make_printable(out->last_exit);
+    text_make_printable(out->status);
     (void)!json_get_i64(json_member(value, "pid"), 0, INT32_MAX, &out->pid);
     (void)!json_get_i64(json_member(value, "restarts"), 0, INT64_MAX, &out->restarts);
     (void)!json_get_i64(json_member(value, "rss_bytes"), 0, INT64_MAX, &out->rss_bytes);

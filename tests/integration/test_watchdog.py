@@ -425,6 +425,15 @@ def test_nobody_else_speaks_for_a_service(machine):
     assert "all is lost" not in json.dumps(machine.status())
 
 
+def test_what_a_service_says_commands_no_terminal(machine):
+    says = machine.script("says", BEATS_ONCE.replace("WATCHDOG=1\\nSTATUS=beaten once", "STATUS=\\x1b[2Jaha"))
+    machine.configure(f"SERVICE = says {says}")
+    machine.start()
+    wait_until(lambda: machine.service("says")["status"] == "\x1b[2Jaha", "what it says")
+    shown = telehaul.run("watchdog", "--root", machine.path, "status").stdout
+    assert "?[2Jaha" in shown and "\x1b" not in shown
+
+
 def test_the_system_is_told(machine, tmp_path):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     folder = tempfile.mkdtemp(prefix="dog")
