@@ -102,6 +102,8 @@ static bool put_release(const char *root, const char *from, const char *version,
             return error_set(err, ERR_EXISTS,
                              "%s is left of an init that was cut off and differs from %s: remove it",
                              there.text, from);
+        if (!folder_sync_of(there.text, err)) /* it was cut off perhaps just before that */
+            return false;
     }
     return release_switch(root, version, err);
 }

@@ -159,6 +159,16 @@ def test_an_init_that_was_cut_off_goes_on_with_the_same_release_only(tmp_path, s
     run("updater", "--root", made, "init", "--from", source, "--version", "1.0.0")
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_what_a_cut_off_init_has_left_is_made_durable(tmp_path, source, made):
+    """The cut may have come between the release's rename and the fsync of its folder."""
+    (made / "config.txt").unlink()
+    calls = tmp_path / "calls"
+    subprocess.run(["strace", "-f", "-y", "-o", calls, "-e", "trace=fsync", telehaul.BIN / "updater", "--root", made, "init",
+                    "--from", source, "--version", "1.0.0"], check=True, capture_output=True, env=QUIET)
+    assert f"{made}/releases>)" in calls.read_text()
+
+
 # ---- status ----
 
 def test_status(made):
