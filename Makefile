@@ -2,7 +2,7 @@
 #
 #   V=release|debug|asan|tsan|coverage|fuzz   which flags; all but release build below build/$(V)/
 #   OUT=DIR       where everything built goes (default build)
-#   CC=gcc|clang  WERROR=1 (in CI)  UPDATE_PUBLIC_KEY=FILE (compiled into the appliance)
+#   CC=gcc|clang  WERROR=1 (in CI)  VERSION=1.2.0
 
 VERSION ?= 1.0.0
 V ?= release
@@ -123,6 +123,10 @@ $(B)/unit/%:
 $(B)/fuzz/%:
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+
+# Another VERSION compiles anew what names it.
+$(shell mkdir -p $(B) && { [ "$$(cat $(B)/version 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$(B)/version; })
+$(patsubst %.c,$(B)/obj/%.o,$(shell grep -rl --include='*.c' TELEHAUL_VERSION */)): $(B)/version
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
