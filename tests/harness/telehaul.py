@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -41,11 +42,13 @@ def wait_until(condition, what="the condition", deadline_s=None, every_s=0.02):
         time.sleep(every_s)
 
 
-def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+def free_port():
+    """Free on every address, and below those that the kernel gives to connections: any test may make one meanwhile."""
+    while True:
+        port = random.randrange(15000, 32768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 def listens(port, address="127.0.0.1"):
