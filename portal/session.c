@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
@@ -13,16 +12,10 @@ enum { KEY_FILE_MAX_BYTES = 256, KEY_HEX_BYTES = 2 * SESSION_KEY_BYTES, NONCE_BY
 
 /* ---- the key ---- */
 
-static bool is_private(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
-}
-
 static bool read_key(const char *path, unsigned char key[SESSION_KEY_BYTES])
 {
     SCOPE_BUF struct buf text = BUF_LIMIT(KEY_FILE_MAX_BYTES);
-    if (!is_private(path) || !file_read_path(path, &text, NULL) || text.size != KEY_HEX_BYTES + 1)
+    if (!file_read_private(path, &text, NULL) || text.size != KEY_HEX_BYTES + 1)
         return false;
     return text_hex_decode((struct view){text.data, KEY_HEX_BYTES}, key, SESSION_KEY_BYTES);
 }

@@ -1,17 +1,12 @@
 #include "common/app/appliance.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <sys/stat.h>
 
 #include "common/app/appliance_keys.h"
 #include "common/base/text.h"
 
-enum {
-    CREDENTIALS_MAX_BYTES = 64 * 1024,
-    OTHERS_MODE = 077,
-};
+enum { CREDENTIALS_MAX_BYTES = 64 * 1024 };
 
 static struct config_file config_of(bool strict, const struct log *log)
 {
@@ -162,28 +157,12 @@ static bool secrets_line(struct appliance_secrets *secrets, struct view line, st
     return true;
 }
 
-/* The open file's own permissions count, so that it cannot be exchanged in between. */
-static bool read_private(const char *path, struct buf *out, struct error *err)
-{
-    SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
-    if (fd < 0)
-        return false;
-    struct stat about;
-    if (fstat(fd, &about) < 0)
-        return error_set_errno(err, "%s", path);
-    if (!S_ISREG(about.st_mode))
-        return error_set(err, ERR_INPUT, "%s is no regular file", path);
-    if ((about.st_mode & OTHERS_MODE) != 0)
-        return error_set(err, ERR_DENIED, "%s holds secrets and others have access to it: chmod 600 %s", path,
-                         path);
-    return file_read_all(fd, out, err) || error_wrap(err, "%s", path);
-}
-
 bool appliance_secrets(const struct appliance *appliance, struct appliance_secrets *out, struct error *err)
 {
     struct path path;
     SCOPE_BUF struct buf text = BUF_LIMIT(CREDENTIALS_MAX_BYTES);
-    if (!appliance_path(appliance, "credentials.env", &path, err) || !read_private(path.text, &text, err))
+    if (!appliance_path(appliance, "credentials.env", &path, err) ||
+        !file_read_private(path.text, &text, err))
         return false;
     struct appliance_secrets secrets = {0};
     struct view rest = buf_view(&text);

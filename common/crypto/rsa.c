@@ -1,9 +1,7 @@
 #include "common/crypto/rsa.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "common/base/text.h"
 #include "common/crypto/mbedtls_compat.h"
@@ -145,22 +143,6 @@ struct rsa_private *rsa_private_parse(struct view pem, struct error *err)
     return parsed ? private_of(&key, err) : NULL;
 }
 
-static bool private_read(const char *path, struct buf *out, struct error *err)
-{
-    SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
-    if (fd < 0)
-        return false;
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        return error_set_errno(err, "%s", path);
-    if (!S_ISREG(info.st_mode))
-        return error_set(err, ERR_INPUT, "%s is no regular file", path);
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return error_set(err, ERR_DENIED, "others may read the private key %s (mode %04o): chmod 600 %s",
-                         path, (unsigned)info.st_mode & 07777U, path);
-    return file_read_all(fd, out, err) || error_wrap(err, "%s", path);
-}
-
 struct rsa_private *rsa_private_load(const char *path, struct error *err)
 {
     struct buf text = BUF_LIMIT(RSA_PEM_MAX_BYTES);
@@ -168,7 +150,7 @@ struct rsa_private *rsa_private_load(const char *path, struct error *err)
     /* all the room at once: a buffer that grows would leave pieces of the key behind */
     if (buf_reserve(&text, RSA_PEM_MAX_BYTES) == NULL)
         error_set(err, ERR_MEMORY, "no memory left for %s", path);
-    else if (private_read(path, &text, err)) {
+    else if (file_read_private(path, &text, err)) {
         key = rsa_private_parse(buf_view(&text), err);
         if (key == NULL)
             error_wrap(err, "%s", path);

@@ -110,7 +110,8 @@ bool file_read_all(int fd, struct buf *out, struct error *err)
     return false;
 }
 
-bool file_read_path(const char *path, struct buf *out, struct error *err)
+/* The open file's own permissions count, so that it cannot be exchanged in between. */
+static bool read_regular(const char *path, mode_t forbidden, struct buf *out, struct error *err)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for its writer */
     SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
@@ -121,9 +122,21 @@ bool file_read_path(const char *path, struct buf *out, struct error *err)
         return error_set_errno(err, "%s", path);
     if (!S_ISREG(about.st_mode))
         return error_set(err, ERR_INPUT, "%s is no regular file", path);
-    if (!file_read_all(fd, out, err))
-        return error_wrap(err, "%s", path);
-    return true;
+    if ((about.st_mode & forbidden) != 0)
+        return error_set(err, ERR_DENIED,
+                         "%s is a secret and others may read or change it (mode %04o): chmod 600 %s", path,
+                         (unsigned)about.st_mode & 07777U, path);
+    return file_read_all(fd, out, err) || error_wrap(err, "%s", path);
+}
+
+bool file_read_path(const char *path, struct buf *out, struct error *err)
+{
+    return read_regular(path, 0, out, err);
+}
+
+bool file_read_private(const char *path, struct buf *out, struct error *err)
+{
+    return read_regular(path, S_IRWXG | S_IRWXO, out, err);
 }
 
 bool file_write_all(int fd, const void *data, size_t size, struct error *err)

@@ -27,6 +27,8 @@ int file_create(const char *path, int flags, mode_t mode, struct error *err) MUS
 bool file_read_all(int fd, struct buf *out, struct error *err) MUST_USE;
 /* A regular file, whole. A FIFO or a folder in its place is refused, not waited for. */
 bool file_read_path(const char *path, struct buf *out, struct error *err) MUST_USE;
+/* The same, of a secret: ERR_DENIED when its group or others have any permission. */
+bool file_read_private(const char *path, struct buf *out, struct error *err) MUST_USE;
 
 bool file_write_all(int fd, const void *data, size_t size, struct error *err) MUST_USE;
 

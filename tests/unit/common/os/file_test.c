@@ -165,6 +165,23 @@ static void only_a_regular_file_is_read(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void a_secret_is_its_owners_alone(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(100);
+    assert_true(file_replace(at("secret").text, VIEW_LITERAL("1234"), 0600, &err));
+    assert_true(file_read_private(at("secret").text, &text, &err));
+    assert_string_equal(buf_text(&text), "1234");
+    static const mode_t open_to_some[] = {0640, 0620, 0610, 0604, 0602, 0601};
+    for (size_t i = 0; i < COUNT_OF(open_to_some); i++) {
+        assert_int_equal(chmod(at("secret").text, open_to_some[i]), 0);
+        assert_false(file_read_private(at("secret").text, &text, &err));
+        assert_int_equal(err.code, ERR_DENIED);
+        assert_non_null(strstr(err.text, "chmod 600"));
+    }
+    assert_int_equal(text.size, 4);
+}
+
 static void reads_on_from_where_it_stands(void **state)
 {
     (void)state;
@@ -420,6 +437,7 @@ int main(void)
         TEST(reads_a_file_whole),
         TEST(reading_stops_at_the_limit),
         TEST(only_a_regular_file_is_read),
+        TEST(a_secret_is_its_owners_alone),
         TEST(reads_on_from_where_it_stands),
         TEST(descriptors_do_not_leak_into_children),
         TEST(writing_to_a_full_disk_is_said),
