@@ -173,6 +173,7 @@ check-headers:
 	@tests/lint/headers $(CC) $(CPPFLAGS) $(CFLAGS)
 
 check-clang: # the other compiler's warnings, as errors
+	@mkdir -p $(OUT)
 	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang WERROR=1 programs >$(OUT)/clang.log 2>&1 || { cat $(OUT)/clang.log; exit 1; }
 	@echo "clang: no warnings"
 
