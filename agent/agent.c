@@ -3,11 +3,16 @@
 #include "agent/routes.h"
 #include "agent/session_log.h"
 
-static bool load_keys(struct agent *agent, struct error *err)
+/* Says at the start what is wrong with the keys, and how many there are. */
+static bool find_keys(struct agent *agent, struct error *err)
 {
-    struct path path;
-    return appliance_path(agent->appliance, agent->appliance->config.auth_public_key_file, &path, err) &&
-           keyring_load(path.text, &agent->keys, err);
+    struct keyring keys;
+    if (!appliance_path(agent->appliance, agent->appliance->config.auth_public_key_file, &agent->keys, err) ||
+        !keyring_load(agent->keys.text, &keys, err))
+        return false;
+    log_info(agent->log, "%zu keys in %s may open a session", keys.count, agent->keys.text);
+    keyring_clear(&keys);
+    return true;
 }
 
 static bool open_last_sync(struct agent *agent, struct error *err)
@@ -24,11 +29,11 @@ static bool open_parts(struct agent *agent, struct error *err)
 {
     if (!appliance_path(agent->appliance, agent->appliance->config.telemetry_dir, &agent->telemetry_folder,
                         err) ||
-        !load_keys(agent, err) || !open_last_sync(agent, err) ||
+        !find_keys(agent, err) || !open_last_sync(agent, err) ||
         !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
         !rate_init(&agent->rate, agent->clock, err))
         return false;
-    authenticator_init(&agent->authenticator, &agent->keys, agent->identity.agent_id,
+    authenticator_init(&agent->authenticator, agent->identity.agent_id,
                        agent->appliance->config.auth_timestamp, agent->clock);
     agent->sessions = sessions_new(agent->clock, session_log_write, (void *)(uintptr_t)agent->log, err);
     return agent->sessions != NULL;
@@ -45,7 +50,7 @@ bool agent_open(struct agent *agent, const struct appliance *appliance, const st
     }
     if (agent->identity.made)
         log_info(log, "made a new certificate");
-    log_info(log, "agent_id %s, %zu trusted keys", agent->identity.agent_id, agent->keys.count);
+    log_info(log, "agent_id %s", agent->identity.agent_id);
     return true;
 }
 
@@ -89,6 +94,5 @@ void agent_close(struct agent *agent)
     if (agent->last_sync.path.text[0] != '\0')
         last_sync_clear(&agent->last_sync);
     identity_clear(&agent->identity);
-    keyring_clear(&agent->keys);
     *agent = (struct agent){0};
 }

@@ -23,7 +23,7 @@ struct agent {
     const struct clock *clock;
     int64_t started_us; /* monotonic */
     struct identity identity;
-    struct keyring keys;
+    struct path keys; /* AUTH_PUBLIC_KEY_FILE, read for each log-in: a key removed is trusted no more */
     struct authenticator authenticator;
     struct rate rate;
     struct sessions *sessions;

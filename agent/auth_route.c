@@ -43,14 +43,19 @@ void limit_auth(struct http_request *request)
     http_answer_error(request, 429, "too_many_attempts", "at most 3 log-ins a minute from one address");
 }
 
+static void fail(struct http_request *request, const struct error *err)
+{
+    log_error(agent_of(request)->log, "log-in from %s: %s", http_peer(request), err->text);
+    http_answer_error(request, 500, "internal", "the agent's log says why");
+}
+
 static void give_token(struct http_request *request)
 {
     struct agent *agent = agent_of(request);
     char token[SESSION_TOKEN_BYTES];
     struct error err;
     if (!sessions_begin(agent->sessions, http_peer(request), token, &err)) {
-        log_error(agent->log, "%s", err.text);
-        http_answer_error(request, 500, "internal", NULL);
+        fail(request, &err);
         return;
     }
     SCOPE_BUF struct buf body = BUF_LIMIT(AUTH_ANSWER_BYTES);
@@ -66,8 +71,14 @@ static void give_token(struct http_request *request)
 void answer_auth(struct http_request *request)
 {
     struct agent *agent = agent_of(request);
+    struct keyring keys;
     struct error err = {0};
-    enum auth_answer answer = authenticator_check(&agent->authenticator, http_body(request), &err);
+    if (!keyring_load(agent->keys.text, &keys, &err)) {
+        fail(request, &err);
+        return;
+    }
+    enum auth_answer answer = authenticator_check(&agent->authenticator, &keys, http_body(request), &err);
+    keyring_clear(&keys);
     if (answer == AUTH_ACCEPTED) {
         give_token(request);
         return;

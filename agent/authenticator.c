@@ -10,10 +10,9 @@ enum {
     MESSAGE_BYTES = 256,
 };
 
-void authenticator_init(struct authenticator *auth, const struct keyring *keys, const char *agent_id,
-                        bool takes_timestamp, const struct clock *clock)
+void authenticator_init(struct authenticator *auth, const char *agent_id, bool takes_timestamp,
+                        const struct clock *clock)
 {
-    auth->keys = keys;
     auth->clock = clock;
     auth->agent_id = agent_id;
     auth->takes_timestamp = takes_timestamp;
@@ -47,12 +46,12 @@ const char *auth_answer_text(enum auth_answer answer)
     return "?";
 }
 
-static bool signature_holds(const struct authenticator *auth, struct view message, const char *signature_text)
+static bool signature_holds(const struct keyring *keys, struct view message, const char *signature_text)
 {
     unsigned char signature[RSA_SIGNATURE_MAX_BYTES];
     size_t size;
     return text_base64_decode(view_of(signature_text), signature, sizeof(signature), &size) &&
-           keyring_verify(auth->keys, message, (struct view){(const char *)signature, size}) >= 0;
+           keyring_verify(keys, message, (struct view){(const char *)signature, size}) >= 0;
 }
 
 static enum auth_answer used_up(enum replay_answer answer, enum auth_answer too_old)
@@ -68,29 +67,29 @@ static enum auth_answer used_up(enum replay_answer answer, enum auth_answer too_
     return too_old;
 }
 
-static enum auth_answer check_challenge(struct authenticator *auth, const char *challenge,
-                                        const char *signature)
+static enum auth_answer check_challenge(struct authenticator *auth, const struct keyring *keys,
+                                        const char *challenge, const char *signature)
 {
     struct challenge_name name;
     if (!challenge_check(&auth->challenger, view_of(challenge), &name))
         return AUTH_UNKNOWN_CHALLENGE;
     char message[MESSAGE_BYTES];
     int size = snprintf(message, sizeof(message), "telehaul-auth-v2\n%s\n%s\n", auth->agent_id, challenge);
-    if (!signature_holds(auth, (struct view){message, (size_t)size}, signature))
+    if (!signature_holds(keys, (struct view){message, (size_t)size}, signature))
         return AUTH_INVALID_SIGNATURE;
     struct replay_name used = {.time_us = name.issued_us, .random = name.random};
     return used_up(replay_take(&auth->challenges, used), AUTH_UNKNOWN_CHALLENGE);
 }
 
 /* Taken once by its time, not by its text: another spelling of a used time is used too. */
-static enum auth_answer check_timestamp(struct authenticator *auth, int64_t time_us, const char *timestamp,
-                                        const char *signature)
+static enum auth_answer check_timestamp(struct authenticator *auth, const struct keyring *keys,
+                                        int64_t time_us, const char *timestamp, const char *signature)
 {
     const int64_t slack_us = (int64_t)AUTH_TIMESTAMP_SLACK_S * US_PER_S;
     int64_t age_us = clock_utc_us(auth->clock) - time_us;
     if (age_us > slack_us || age_us < -slack_us)
         return AUTH_STALE_TIMESTAMP;
-    if (!signature_holds(auth, view_of(timestamp), signature))
+    if (!signature_holds(keys, view_of(timestamp), signature))
         return AUTH_INVALID_SIGNATURE;
     return used_up(replay_take(&auth->timestamps, (struct replay_name){.time_us = time_us}),
                    AUTH_STALE_TIMESTAMP);
@@ -108,7 +107,8 @@ static bool read_timestamp(const struct authenticator *auth, struct json_value r
     return true;
 }
 
-enum auth_answer authenticator_check(struct authenticator *auth, struct view body, struct error *err)
+enum auth_answer authenticator_check(struct authenticator *auth, const struct keyring *keys, struct view body,
+                                     struct error *err)
 {
     static const char *const challenge_form[] = {"challenge", "signature", NULL};
     static const char *const timestamp_form[] = {"timestamp", "signature", NULL};
@@ -127,11 +127,11 @@ enum auth_answer authenticator_check(struct authenticator *auth, struct view bod
         char challenge[CHALLENGE_TEXT_BYTES];
         if (!json_need_string(root, "challenge", challenge, sizeof(challenge), err))
             return AUTH_BAD_REQUEST;
-        return check_challenge(auth, challenge, signature);
+        return check_challenge(auth, keys, challenge, signature);
     }
     char timestamp[AUTH_TIMESTAMP_BYTES];
     int64_t time_us = 0;
     if (!read_timestamp(auth, root, timestamp, &time_us, err))
         return AUTH_BAD_REQUEST;
-    return check_timestamp(auth, time_us, timestamp, signature);
+    return check_timestamp(auth, keys, time_us, timestamp, signature);
 }

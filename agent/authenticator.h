@@ -15,18 +15,17 @@ enum {
 };
 
 struct authenticator {
-    const struct keyring *keys; /* borrowed */
-    const struct clock *clock;  /* borrowed */
-    const char *agent_id;       /* borrowed */
-    bool takes_timestamp;       /* AUTH_TIMESTAMP */
+    const struct clock *clock; /* borrowed */
+    const char *agent_id;      /* borrowed */
+    bool takes_timestamp;      /* AUTH_TIMESTAMP */
     struct challenger challenger;
     struct replay challenges;
     struct replay timestamps;
 };
 
-/* keys, agent_id: borrowed. Timestamps of before this call are too old. */
-void authenticator_init(struct authenticator *auth, const struct keyring *keys, const char *agent_id,
-                        bool takes_timestamp, const struct clock *clock);
+/* agent_id: borrowed. Timestamps of before this call are too old. */
+void authenticator_init(struct authenticator *auth, const char *agent_id, bool takes_timestamp,
+                        const struct clock *clock);
 void authenticator_clear(struct authenticator *auth);
 
 enum auth_answer {
@@ -40,8 +39,9 @@ enum auth_answer {
 /* The stable word of a refusal. */
 const char *auth_answer_text(enum auth_answer answer);
 
-/* err: set only with AUTH_BAD_REQUEST. What was signed validly is used up by this call. */
-enum auth_answer authenticator_check(struct authenticator *auth, struct view body,
+/* keys: who is trusted now. err: set only with AUTH_BAD_REQUEST. What was signed validly is used up by this
+ * call. */
+enum auth_answer authenticator_check(struct authenticator *auth, const struct keyring *keys, struct view body,
                                      struct error *err) MUST_USE;
 
 #endif

@@ -194,6 +194,23 @@ def test_each_of_two_trusted_keys(tmp_path, keys, other_keys):
         machine.clear()
 
 
+def test_a_key_removed_while_it_runs(tmp_path, keys, other_keys):
+    machine = Machine(tmp_path / "root", keys, start=False)
+    trusted = tmp_path / "root" / "keys" / "auth.pem"
+    trusted.write_bytes(keys.public_file.read_bytes() + other_keys.public_file.read_bytes())
+    machine.root.config({"AUTH_PUBLIC_KEY_FILE": "keys/auth.pem"})
+    machine.start()
+    try:
+        machine.client(other_keys)
+        trusted.write_bytes(keys.public_file.read_bytes())
+        refused(machine.client(other_keys, log_in=False).log_in(), "invalid signature")
+        machine.client(keys)
+        trusted.write_bytes(b"no key")
+        assert machine.client(keys, log_in=False).log_in().status_code == 500
+    finally:
+        machine.clear()
+
+
 BAD_BODIES = [
     b"", b"{", b"[]", b"null", b'"x"', b"{}", b"not json", b'{"challenge":"AAAA"}', b'{"signature":"AAAA"}',
     b'{"challenge":1,"signature":"AAAA"}', b'{"challenge":"AAAA","signature":null}',

@@ -49,7 +49,7 @@ static int start(void **state)
 {
     struct fixture *f = *state;
     clock_fake_init(&f->fake, start_utc_us, 1000);
-    authenticator_init(&f->auth, &f->keys, our_id, true, &f->fake.clock);
+    authenticator_init(&f->auth, our_id, true, &f->fake.clock);
     return 0;
 }
 
@@ -77,7 +77,7 @@ static struct text signature_of(const struct rsa_private *key, const char *messa
 static enum auth_answer send_body(struct fixture *f, const char *body)
 {
     struct error err = {0};
-    enum auth_answer answer = authenticator_check(&f->auth, view_of(body), &err);
+    enum auth_answer answer = authenticator_check(&f->auth, &f->keys, view_of(body), &err);
     assert_int_equal(answer == AUTH_BAD_REQUEST, err.code != ERR_NONE);
     return answer;
 }
@@ -126,7 +126,7 @@ static void challenge_of_another_agent(void **state)
     struct fixture *f = *state;
     static struct authenticator other;
     char ours[CHALLENGE_TEXT_BYTES], theirs[CHALLENGE_TEXT_BYTES];
-    authenticator_init(&other, &f->keys, other_id, true, &f->fake.clock);
+    authenticator_init(&other, other_id, true, &f->fake.clock);
     challenge_issue(&f->auth.challenger, ours);
     challenge_issue(&other.challenger, theirs);
     /* used here, issued there; and issued here, signed for there (a relay) */
