@@ -98,31 +98,41 @@ include common/module.mk $(sort $(filter-out common/module.mk,$(wildcard */modul
 
 programs: $(addprefix $(B)/bin/,$(programs))
 
+# VERBOSE=1 shows the commands instead of a line each.
+Q := $(if $(VERBOSE),,@)
+say = @$(if $(VERBOSE),true,printf '  %-3s %s\n' $(1) $(2))
+
 # ---- how things are built ------------------------------------------------------------------------------
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/obj/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/bin/% $(B)/bench/% $(B)/test-tools/%:
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
 
 $(B)/unit/%:
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka -o $@
 
 $(B)/fuzz/%:
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
 
 # Another VERSION compiles anew what names it.
 $(shell mkdir -p $(B) && { [ "$$(cat $(B)/version 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$(B)/version; })
@@ -202,7 +212,7 @@ fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: 
 test-tools: $(addprefix $(B)/bench/,$(bench_programs)) $(addprefix $(B)/test-tools/,$(test_tools))
 
 test: ## units, integration, browser and fault tests (what they need: packaging/quickstart test)
-	@tests/harness/run_all build units build-asan integration browser fault
+	@tests/harness/run_all build units corpora build-asan integration browser fault
 
 test-all: ## make check and make test in one, as CI runs them
 	@tests/harness/run_all
