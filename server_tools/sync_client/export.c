@@ -14,7 +14,6 @@ enum {
 /* What the answer's headers promise. */
 struct promise {
     int64_t count, first_seq, last_seq;
-    int64_t period_start_us, period_end_us;
 };
 
 /* Held while the answer comes in. */
@@ -53,10 +52,12 @@ static bool need_number(const struct http_client *client, const char *name, int6
                      text == NULL ? "missing" : "no whole number");
 }
 
-static bool need_time(const struct http_client *client, const char *name, int64_t *out, struct error *err)
+/* What counts is what the lines say: this one only has to be there. */
+static bool need_time(const struct http_client *client, const char *name, struct error *err)
 {
     const char *text = http_client_header(client, name);
-    return (text != NULL && rfc3339_parse_us(view_of(text), out)) ||
+    int64_t ignored;
+    return (text != NULL && rfc3339_parse_us(view_of(text), &ignored)) ||
            error_set(err, ERR_PROTOCOL, "the export's header %s is %s", name,
                      text == NULL ? "missing" : "no time");
 }
@@ -81,10 +82,10 @@ static bool take_headers(void *context, struct http_client *client)
     if (!check_kind(client, incoming->request, err) ||
         !need_number(client, "X-Record-Count", &promise->count, err))
         return false;
-    if (promise->count > 0 && (!need_number(client, "X-First-Seq", &promise->first_seq, err) ||
-                               !need_number(client, "X-Last-Seq", &promise->last_seq, err) ||
-                               !need_time(client, "X-Period-Start", &promise->period_start_us, err) ||
-                               !need_time(client, "X-Period-End", &promise->period_end_us, err)))
+    if (promise->count > 0 &&
+        (!need_number(client, "X-First-Seq", &promise->first_seq, err) ||
+         !need_number(client, "X-Last-Seq", &promise->last_seq, err) ||
+         !need_time(client, "X-Period-Start", err) || !need_time(client, "X-Period-End", err)))
         return false;
     notices_begin(incoming->session->notices, "receiving", promise->count);
     return true;
@@ -143,7 +144,6 @@ static bool commit(const struct incoming *incoming, struct archive_part *part,
                    const struct received *received, struct path *gz, struct error *err)
 {
     const struct session *session = incoming->session;
-    const struct promise *promise = &incoming->promise;
     struct archive_facts facts = {
         .client_id = session->settings->client_id,
         .agent_id = session->agent_id,
@@ -154,8 +154,8 @@ static bool commit(const struct incoming *incoming, struct archive_part *part,
         .last_seq = received->last_seq,
         .count = received->lines,
         .bytes = received->bytes,
-        .period_start_us = promise->period_start_us,
-        .period_end_us = promise->period_end_us,
+        .period_start_us = received->first_us,
+        .period_end_us = received->last_us,
         .created_us = clock_utc_us(session->clock),
     };
     memcpy(facts.sha256, received->sha256, sizeof(facts.sha256));
@@ -191,8 +191,8 @@ static bool finish(struct incoming *incoming, struct archive_part *part, struct 
         return true; /* an archive of nothing would only fill the folder */
     result->first_seq = received.first_seq;
     result->last_seq = received.last_seq;
-    result->period_start_us = incoming->promise.period_start_us;
-    result->period_end_us = incoming->promise.period_end_us;
+    result->period_start_us = received.first_us;
+    result->period_end_us = received.last_us;
     return commit(incoming, part, &received, &result->archive, err);
 }
 

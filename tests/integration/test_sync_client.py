@@ -441,6 +441,14 @@ def test_a_lie_is_not_kept(agent, home, lie):
     assert home.sync(agent).result["added"] == ROWS
 
 
+def test_an_archive_says_what_it_holds_not_what_was_said(agent, home):
+    agent.hooks["export"] = edit(agent, lambda h: h.update({"X-Period-Start": time_text(0), "X-Period-End": time_text(1)}))
+    result = home.sync(agent).result
+    about = json.loads(home.archives()[0].with_suffix(".json").read_text())
+    for said in (result, about):
+        assert (said["period_start"], said["period_end"]) == (time_text(agent.rows[0][1]), time_text(agent.rows[-1][1]))
+
+
 def test_a_stream_that_ends_early_is_fetched_again(agent, home):
     agent.hooks["export"] = times(1, edit(agent, None, lambda body: body[:-1]))
     assert home.sync(agent).result["records"] == ROWS
