@@ -92,28 +92,38 @@ int daemon_open(struct daemon *daemon, const struct daemon_spec *spec, int argc,
     return code;
 }
 
+/* A supervisor that is busy may have its socket full of the others' messages (net.unix.max_dgram_qlen: 10),
+ * and one that never hears of READY=1 kills us: it is said until it arrives. */
+struct beats {
+    char ready[NOTIFY_MESSAGE_BYTES];
+    bool ready_told;
+};
+
 static void beat(void *context, uint64_t times)
 {
-    (void)context;
+    struct beats *beats = context;
     (void)times;
-    notify_send("WATCHDOG=1");
+    if (!beats->ready_told)
+        beats->ready_told = notify_send(beats->ready);
+    if (beats->ready_told)
+        notify_send("WATCHDOG=1");
 }
 
 bool daemon_run(struct daemon *daemon, const char *status, struct error *err)
 {
-    struct loop_watch *beats = NULL;
+    struct beats beats = {.ready_told = false};
+    struct loop_watch *timer = NULL;
     int64_t period_ms = notify_beat_period_ms();
     if (period_ms > 0) {
-        beats = loop_timer(daemon->loop, 0, period_ms, beat, NULL, err);
-        if (beats == NULL)
+        timer = loop_timer(daemon->loop, 0, period_ms, beat, &beats, err);
+        if (timer == NULL)
             return false;
     }
-    char message[NOTIFY_MESSAGE_BYTES];
-    snprintf(message, sizeof(message), "READY=1\nSTATUS=%s", status);
-    notify_send(message);
+    snprintf(beats.ready, sizeof(beats.ready), "READY=1\nSTATUS=%s", status);
+    beats.ready_told = notify_send(beats.ready);
     bool ok = loop_run(daemon->loop, err);
     notify_send("STOPPING=1");
-    loop_remove(beats);
+    loop_remove(timer);
     return ok;
 }
 

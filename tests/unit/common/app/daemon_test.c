@@ -196,6 +196,30 @@ static void it_says_ready_beats_and_stops(void **state)
     assert_runs_until(SIGINT);
 }
 
+static void ready_is_said_until_it_arrives(void **state)
+{
+    (void)state;
+    struct path path = test_folder_path(&t.root, "notify");
+    SCOPE_FD int listener = notify_listen(path.text, 0600, &t.err);
+    setenv("NOTIFY_SOCKET", path.text, 1);
+    setenv("WATCHDOG_USEC", "40000", 1);
+    while (notify_send("STATUS=a busy supervisor has not read this yet"))
+        continue;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(child_main());
+    poll(NULL, 0, 300); /* its first words find no room */
+    struct notify_message message = {.text = ""};
+    struct pollfd wait = {listener, POLLIN, 0};
+    while (!notify_has(&message, "READY=1")) {
+        assert_int_equal(poll(&wait, 1, DEADLINE_MS), 1);
+        if (notify_receive(listener, &message) && message.sender == child)
+            assert_false(notify_has(&message, "WATCHDOG=1")); /* it comes first */
+    }
+    kill(child, SIGTERM);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* SIGTERM between daemon_open and daemon_run is not lost. */
 static void a_stop_before_it_runs_counts(void **state)
 {
@@ -226,6 +250,7 @@ int main(void)
         TEST(wrong_starts_have_their_exit_code),
         TEST(check_config_is_strict_and_starts_nothing),
         TEST(it_says_ready_beats_and_stops),
+        TEST(ready_is_said_until_it_arrives),
         TEST(a_stop_before_it_runs_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
