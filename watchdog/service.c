@@ -19,15 +19,16 @@ static const char *const built_in[] = {"collector", "agent", "portal"};
 
 /* ---- the list ------------------------------------------------------------------------------------------ */
 
-/* Takes the quotes off a word and ends it with a NUL, in place. */
+/* Takes the quotes out of a word, --name="two words" included, and ends it with a NUL, in place. */
 static const char *end_word(char *text, struct view word)
 {
     char *begin = text + (word.data - text);
-    if (word.size >= 2 && begin[0] == '"' && begin[word.size - 1] == '"') {
-        begin++;
-        word.size -= 2;
+    char *out = begin;
+    for (size_t i = 0; i < word.size; i++) {
+        if (begin[i] != '"')
+            *out++ = begin[i];
     }
-    begin[word.size] = '\0';
+    *out = '\0';
     return begin;
 }
 

@@ -425,6 +425,14 @@ def test_nobody_else_speaks_for_a_service(machine):
     assert "all is lost" not in json.dumps(machine.status())
 
 
+def test_quotes_keep_words_together(machine):
+    says = machine.script("says", "#!/bin/sh\nprintf '<%s>' \"$@\"\necho\nexec sleep 1000\n")
+    machine.configure(f'SERVICE = says {says} "one word" --name="two words" "" three')
+    machine.start()
+    wait_until(lambda: machine.log("says"), "its words")
+    assert machine.log("says") == "<one word><--name=two words><><three>\n"
+
+
 def test_what_a_service_says_commands_no_terminal(machine):
     says = machine.script("says", BEATS_ONCE.replace("WATCHDOG=1\\nSTATUS=beaten once", "STATUS=\\x1b[2Jaha"))
     machine.configure(f"SERVICE = says {says}")
