@@ -193,8 +193,8 @@ bool check_service(const char *value, struct error *err)
     bool holds = config_next_word(&rest, &name) && name.size <= SERVICE_NAME_MAX_BYTES &&
                  has_only(name, LETTERS DIGITS "_-");
     if (!expected(err, holds, "a name of at most 32 letters, digits, _ and - first") ||
-        !expected(err, !is_one_of(name, "watchdog|collector|agent|portal"),
-                  "another name than those of the services that are built in"))
+        !expected(err, !is_one_of(name, "boot|watchdog|collector|agent|portal"),
+                  "another name than boot, watchdog, collector, agent and portal"))
         return false;
     return expected(err, config_next_word(&rest, &command), "a command behind the name");
 }

@@ -372,6 +372,7 @@ static void values_that_are_wrong(void **state)
         "SERVICE = na/me /bin/x",
         "SERVICE = agent /bin/x",
         "SERVICE = watchdog /bin/x",
+        "SERVICE = boot /bin/x", /* log/boot.log is taken */
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         if (open_with(bad[i], false))
