@@ -10,7 +10,7 @@ static bool find_keys(struct agent *agent, struct error *err)
     if (!appliance_path(agent->appliance, agent->appliance->config.auth_public_key_file, &agent->keys, err) ||
         !keyring_load(agent->keys.text, &keys, err))
         return false;
-    log_info(agent->log, "%zu keys in %s may open a session", keys.count, agent->keys.text);
+    log_info(agent->log, "%s: keys that may open a session: %zu", agent->keys.text, keys.count);
     keyring_clear(&keys);
     return true;
 }
