@@ -6,7 +6,6 @@
 #include <mbedtls/error.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 
@@ -33,21 +32,6 @@ static inline bool crypto_error(struct error *err, enum error_code code, const c
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 
-static inline int crypto_sha256_starts(mbedtls_sha256_context *context)
-{
-    return mbedtls_sha256_starts(context, 0);
-}
-
-static inline int crypto_sha256_update(mbedtls_sha256_context *context, const void *data, size_t size)
-{
-    return mbedtls_sha256_update(context, data, size);
-}
-
-static inline int crypto_sha256_finish(mbedtls_sha256_context *context, unsigned char *out)
-{
-    return mbedtls_sha256_finish(context, out);
-}
-
 static inline int crypto_pk_parse_private(mbedtls_pk_context *pk, const unsigned char *pem, size_t size)
 {
     return mbedtls_pk_parse_key(pk, pem, size, NULL, 0, crypto_random, NULL);
@@ -72,21 +56,6 @@ static inline int crypto_rsa_pss_verify(mbedtls_rsa_context *rsa, const unsigned
 }
 
 #else
-
-static inline int crypto_sha256_starts(mbedtls_sha256_context *context)
-{
-    return mbedtls_sha256_starts_ret(context, 0);
-}
-
-static inline int crypto_sha256_update(mbedtls_sha256_context *context, const void *data, size_t size)
-{
-    return mbedtls_sha256_update_ret(context, data, size);
-}
-
-static inline int crypto_sha256_finish(mbedtls_sha256_context *context, unsigned char *out)
-{
-    return mbedtls_sha256_finish_ret(context, out);
-}
 
 static inline int crypto_pk_parse_private(mbedtls_pk_context *pk, const unsigned char *pem, size_t size)
 {

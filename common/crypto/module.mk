@@ -1,5 +1,4 @@
 $(call unit,common/crypto/random,$(common_lib))
 $(call unit,common/crypto/hash,$(common_lib))
-$(call unit,common/crypto/sha256_ni,$(common_lib))
 $(call unit,common/crypto/rsa,$(common_lib))
 $(call unit,common/crypto/cert,$(common_lib))

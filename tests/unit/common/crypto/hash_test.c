@@ -11,7 +11,6 @@
 
 #include "common/base/scope.h"
 #include "common/base/text.h"
-#include "common/crypto/mbedtls_compat.h"
 
 static void expect_hex(const unsigned char digest[SHA256_BYTES], const char *expected)
 {
@@ -55,20 +54,6 @@ static void a_million_a_in_uneven_pieces(void **state)
     char hex[SHA256_HEX_BYTES];
     sha256_finish_hex(&hash, hex);
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-}
-
-/* What a processor without the instructions does. */
-static void mbedtls_gives_the_same(void **state)
-{
-    (void)state;
-    struct sha256 hash = {.on_instructions = false};
-    mbedtls_sha256_init(&hash.context);
-    assert_int_equal(crypto_sha256_starts(&hash.context), 0);
-    sha256_add(&hash, "ab", 2);
-    sha256_add(&hash, "c", 1);
-    char hex[SHA256_HEX_BYTES];
-    sha256_finish_hex(&hash, hex);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void a_file_is_hashed_from_its_place(void **state)
@@ -115,8 +100,9 @@ static void known_hmac_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_sha256_values),    cmocka_unit_test(a_million_a_in_uneven_pieces),
-        cmocka_unit_test(mbedtls_gives_the_same), cmocka_unit_test(a_file_is_hashed_from_its_place),
+        cmocka_unit_test(known_sha256_values),
+        cmocka_unit_test(a_million_a_in_uneven_pieces),
+        cmocka_unit_test(a_file_is_hashed_from_its_place),
         cmocka_unit_test(known_hmac_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
