@@ -101,7 +101,7 @@ class Machine:
         plain.connect(("127.0.0.1", self.root.agent_port))
         if not tls:
             return plain
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context.wrap_socket(plain)
