@@ -304,7 +304,7 @@ def test_one_log_line_a_session(own_machine):
     client.status()
     own_machine.client().get("/data/export", since="x")
     own_machine.client()
-    lines = [line for line in own_machine.stop().splitlines() if "session:" in line]
+    lines = [line for line in own_machine.stop().splitlines() if "session: began" in line]
     assert len(lines) == 3
     assert re.search(rf"began 20\S+Z, address {client.http_source}, records 100, bytes {len(answer.content)}, update none, "
                      r"outcome ok$", lines[0])
@@ -315,8 +315,8 @@ def test_one_log_line_a_session(own_machine):
 def test_the_line_of_an_idle_session(own_machine):
     client = own_machine.client()
     client.export(limit=10)
-    wait_until(lambda: "session:" in own_machine.agent.output(), "the line", deadline_s=20)
-    assert own_machine.stop().count("session:") == 1
+    wait_until(lambda: "session: began" in own_machine.agent.output(), "the line", deadline_s=20)
+    assert own_machine.stop().count("session: began") == 1
 
 
 def test_status(machine, client):
