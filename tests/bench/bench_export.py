@@ -31,7 +31,7 @@ SEED_ROUNDS = min(ROUNDS, 2)  # half a minute each
 TOOLS = pathlib.Path(os.environ.get("TELEHAUL_BENCH", telehaul.BIN.parent / "bench")).resolve()
 CONNECTION_ROUNDS = 4 * ROUNDS  # many short ones
 CONNECTION_SECONDS = 0.3
-NOISE = 0.95  # what two runs of the same count differ by on a quiet machine
+NOISE = 0.95  # "no slower", with a little for a shared machine
 _sources = itertools.count(2)
 
 
