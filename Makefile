@@ -37,7 +37,7 @@ link_tsan := -fsanitize=thread
 link_coverage := --coverage
 link_fuzz := -fsanitize=address,undefined
 
-packages := libmicrohttpd sqlite3 libisal libcurl nettle
+packages := libmicrohttpd sqlite3 libisal libcurl nettle libpq libzstd libarchive
 CFLAGS += -std=gnu11 -g $(flags_$(V)) $(harden) $(warnings)
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTELEHAUL_VERSION='"$(VERSION)"'
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(link_$(V))

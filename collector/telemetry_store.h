@@ -80,4 +80,28 @@ bool store_channels(struct store_reader *reader, struct store_channel **out, siz
 bool store_latest(struct store_reader *reader, struct store_row **out, size_t *count,
                   struct error *err) MUST_USE;
 
+/* ---- alarms: few (docs/appliance.md, "Alarms"), so they are given as whole structs ---- */
+enum { STORE_SEVERITY_BYTES = 16, STORE_MESSAGE_BYTES = 256, STORE_ALARMS_CHUNK = 500 };
+struct store_alarm {
+    int64_t alarm_id; /* the time it was raised in us, moved on until unique */
+    int64_t seq;      /* a new one when it is resolved */
+    int64_t channel_id;
+    char severity[STORE_SEVERITY_BYTES];
+    char message[STORE_MESSAGE_BYTES];
+    int64_t raised_us, resolved_us; /* INT64_MIN: it lasts */
+};
+/* Their seqs in a range fixed now, as store_range_after and store_range_since do it for readings; since_us:
+ * raised or resolved strictly later. The times of the range are the first and last of those. */
+bool store_alarm_range(struct store_reader *reader, int64_t after, int64_t since_us, int64_t limit,
+                       struct store_range *out, struct error *err) MUST_USE;
+/* Up to max_alarms of that range with seq > after, in order of seq. An alarm that was resolved meanwhile has
+ * left the range (its new seq is behind it): the next export has it. *count 0: the end. */
+bool store_alarm_range_read(struct store_reader *reader, const struct store_range *range, int64_t after,
+                            struct store_alarm *alarms, size_t max_alarms, size_t *count,
+                            struct error *err) MUST_USE;
+/* For people: those that were open at any time of from_us..to_us, the newest first; at most max_alarms. */
+bool store_alarms_between(struct store_reader *reader, int64_t from_us, int64_t to_us,
+                          struct store_alarm *alarms, size_t max_alarms, size_t *count,
+                          struct error *err) MUST_USE;
+
 #endif

@@ -1,6 +1,6 @@
-/* The central store behind one interface: SQLite (embedded) now, PostgreSQL later. Knows the tables of
- * docs/protocol.md "Central store"; knows nothing of archives or sessions. Batches and cursors move in one
- * transaction. Threads: one at a time. */
+/* The central store behind one interface: SQLite (embedded) or PostgreSQL. Knows the tables of
+ * docs/data_contract.md, "Central store"; knows nothing of archives or sessions. Batches and cursors move in
+ * one transaction. Threads: one at a time. */
 #ifndef SERVER_TOOLS_CENTRAL_CENTRAL_H
 #define SERVER_TOOLS_CENTRAL_CENTRAL_H
 
@@ -13,8 +13,8 @@ struct central;
 
 enum { CENTRAL_BATCH_ROWS = 100000, CLIENT_ID_BYTES = 65 };
 
-/* url: a path (SQLite; made when missing, and so is its folder), or postgresql://... (ERR_USAGE: this build
- * speaks SQLite only). Migrates. */
+/* url: a path (SQLite; made when missing, and so is its folder), or postgresql://... Migrates. Errors:
+ * ERR_UNREACHABLE, ERR_DENIED (PostgreSQL), ERR_USAGE, and those of the store. */
 struct central *central_open(const char *url, const struct clock *clock, struct error *err) MUST_USE;
 void central_close(struct central *central); /* NULL is fine */
 static inline void scope_central(struct central **central)
@@ -45,6 +45,13 @@ bool central_vehicle(struct central *central, const struct central_vehicle *vehi
 bool central_cursor(struct central *central, int64_t vehicle_id, const char *store_id, const char *stream,
                     int64_t *seq, struct error *err) MUST_USE;
 
+/* One importer a vehicle: waits until no other holds it; held until central_unlock or central_close. SQLite:
+ * its own lock is enough, and nothing is done. Errors: ERR_BUSY (after CENTRAL_LOCK_WAIT_S), those of the
+ * store. */
+enum { CENTRAL_LOCK_WAIT_S = 600 };
+bool central_lock(struct central *central, int64_t vehicle_id, struct error *err) MUST_USE;
+void central_unlock(struct central *central, int64_t vehicle_id);
+
 /* The central store's own id of (vehicle, name); made when new. */
 bool central_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
                      struct error *err) MUST_USE;
@@ -59,6 +66,34 @@ struct central_row {
  * no cursor. *added: rows that were new. */
 bool central_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                  struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;
+
+/* A channel as its machine describes it. */
+struct central_description {
+    struct view name;
+    struct view unit; /* empty: none, as the next */
+    struct view description;
+    double min_value, max_value; /* NaN: none */
+};
+/* Brings the vehicle's channels up to what its machine says, in one transaction. Where a channel that had
+ * been described says something else by now, what it was before is kept as a row of channel_changes: what
+ * held until then, when the last readings before that came (last_sync_at of the vehicle; NULL when unknown)
+ * and when the change was seen, so that nobody takes old readings for new units. *changed: such channels. */
+bool central_describe(struct central *central, int64_t vehicle_id, const struct central_description *channels,
+                      size_t count, int64_t *changed, struct error *err) MUST_USE;
+
+struct central_alarm {
+    int64_t alarm_id;
+    struct view channel; /* made when new, as central_channel does; empty: of none */
+    struct view severity, message;
+    int64_t raised_us, resolved_us; /* INT64_MIN: it lasts */
+};
+enum { CENTRAL_ALARMS_MAX = 10000 }; /* of one call */
+/* Adds alarms (of a repeated one only the end is taken, and an end once known is never taken back) and moves
+ * the cursor of the stream `alarms` to last_seq, never back, in one transaction. store_id NULL: no cursor.
+ * *added: alarms that were new. */
+bool central_add_alarms(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
+                        const struct central_alarm *alarms, size_t count, int64_t *added,
+                        struct error *err) MUST_USE;
 
 struct central_journal {
     int64_t vehicle_id;
