@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "collector/retention.h"
+#include "collector/rollup.h"
 #include "collector/store_scrub.h"
 #include "common/base/text.h"
 
@@ -22,8 +23,9 @@ struct recorder {
     bool damage_said;
     struct growth growth;
     struct store_scrub scrub;
+    struct rollup rollup;
     struct recorder_status status;
-    int64_t next_minute_us, next_retention_us, next_age_us; /* monotonic */
+    int64_t next_minute_us, next_retention_us, next_age_us, next_rollup_us; /* monotonic */
 };
 
 static const struct log *log_of(const struct recorder *recorder)
@@ -162,6 +164,8 @@ static bool inform_guard(struct recorder *recorder, struct error *err)
 static bool take_over(struct recorder *recorder, struct store_writer *writer, struct error *err)
 {
     recorder->writer = writer;
+    recorder->rollup = (struct rollup){.forgotten_us = INT64_MIN};
+    recorder->next_rollup_us = INT64_MIN;
     channel_table_forget_numbers(recorder->spec.channels);
     if (!store_writer_load_channels(writer, recorder->spec.channels, err) || !inform_guard(recorder, err)) {
         recorder->writer = NULL;
@@ -299,6 +303,24 @@ static void delete_old(struct recorder *recorder)
         recorder->next_retention_us = start_us + (int64_t)RETENTION_SIZE_S * US_PER_S;
 }
 
+/* As the budget allows; what is left is the next tick's. */
+static void roll_up(struct recorder *recorder)
+{
+    int64_t start_us = now_us(recorder);
+    bool behind = true;
+    if (start_us < recorder->next_rollup_us)
+        return;
+    while (behind && now_us(recorder) - start_us < ROLLUP_BUDGET_MS * US_PER_MS) {
+        struct error err;
+        if (!rollup_step(recorder->writer, &behind, &err)) {
+            tidy_failed(recorder, &err);
+            return;
+        }
+    }
+    if (!behind)
+        recorder->next_rollup_us = start_us + (int64_t)ROLLUP_PERIOD_S * US_PER_S;
+}
+
 static double days_until_retention(struct recorder *recorder)
 {
     int64_t oldest_us;
@@ -337,7 +359,8 @@ static void each_minute(struct recorder *recorder)
         tidy_failed(recorder, &err);
         return;
     }
-    if (!store_writer_set_meta(recorder->writer, key_trusted, recorder->guard.trusted_us, &err) ||
+    if (!rollup_forget(&recorder->rollup, recorder->writer, &err) ||
+        !store_writer_set_meta(recorder->writer, key_trusted, recorder->guard.trusted_us, &err) ||
         !store_writer_set_meta(recorder->writer, key_trial, recorder->guard.trial_left_us, &err))
         tidy_failed(recorder, &err);
 }
@@ -356,6 +379,8 @@ static void tidy(struct recorder *recorder)
     }
     keep_reserve(recorder);
     delete_old(recorder);
+    if (recorder->writer != NULL)
+        roll_up(recorder);
     if (recorder->writer != NULL)
         each_minute(recorder);
 }

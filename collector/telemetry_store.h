@@ -104,4 +104,25 @@ bool store_alarms_between(struct store_reader *reader, int64_t from_us, int64_t 
                           struct store_alarm *alarms, size_t max_alarms, size_t *count,
                           struct error *err) MUST_USE;
 
+/* ---- what one channel did over a range of time ---- */
+enum { HISTORY_POINTS_MAX = 4000 };
+
+struct history_point {
+    int64_t time_us; /* of a point that is one reading: its own; else the point's beginning */
+    double min, max; /* NaN: there were only nulls */
+};
+
+struct history {
+    int64_t step_us; /* 0: every point is one reading */
+    size_t count;
+};
+
+/* from_us <= time < to_us, in at most max_points (2 to HISTORY_POINTS_MAX, room for them in points) with the
+ * least and the greatest value of each, so that no spike disappears; in order of time. Stretches without
+ * readings have no points. Long ranges are read from the roll-ups that the collector keeps
+ * (collector/rollup.h), then the first point may begin up to ROLLUP_S before from_us. */
+bool store_history(struct store_reader *reader, int64_t channel_id, int64_t from_us, int64_t to_us,
+                   struct history_point *points, size_t max_points, struct history *out,
+                   struct error *err) MUST_USE;
+
 #endif
