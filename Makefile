@@ -39,7 +39,7 @@ link_fuzz := -fsanitize=address,undefined
 
 packages := libmicrohttpd sqlite3 libisal libcurl nettle libpq libzstd libarchive
 CFLAGS += -std=gnu11 -g $(flags_$(V)) $(harden) $(warnings)
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTELEHAUL_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. -I$(B)/gen $(shell pkg-config --cflags-only-I libpq) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTELEHAUL_VERSION='"$(VERSION)"'
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(link_$(V))
 LDLIBS := $(shell pkg-config --libs $(packages)) -lmbedx509 -lmbedcrypto -lm -lpthread
 

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "harness"))
 
+import postgres as postgresql  # noqa: E402
 import telehaul  # noqa: E402
 
 
@@ -38,3 +39,24 @@ def make_root(tmp_path, keys):
 @pytest.fixture
 def root(make_root):
     return make_root()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster():
+    """One cluster for all tests of a run."""
+    with postgresql.running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres(postgres_cluster):
+    """A fresh database of it: url (of its superuser), query(sql, *values), connect()."""
+    with postgres_cluster.database() as database:
+        yield database
+
+
+@pytest.fixture
+def own_cluster():
+    """A cluster of this test's own, to stop and start."""
+    with postgresql.running_cluster() as cluster:
+        yield cluster
