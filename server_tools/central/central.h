@@ -74,12 +74,16 @@ struct central_description {
     struct view description;
     double min_value, max_value; /* NaN: none */
 };
-/* Brings the vehicle's channels up to what its machine says, in one transaction. Where a channel that had
- * been described says something else by now, what it was before is kept as a row of channel_changes: what
- * held until then, when the last readings before that came (last_sync_at of the vehicle; NULL when unknown)
- * and when the change was seen, so that nobody takes old readings for new units. *changed: such channels. */
-bool central_describe(struct central *central, int64_t vehicle_id, const struct central_description *channels,
-                      size_t count, int64_t *changed, struct error *err) MUST_USE;
+/* Brings the vehicle's channels up to what its machine said at as_of_us (the archive's created_at, which
+ * synced_at keeps), in one transaction. A channel that was described later than that is left as it is, so
+ * that an older archive imported again changes nothing; but a synced_at later than now is of a clock that
+ * was ahead and counts for nothing. Where a channel that had been described says something else by now, what
+ * it was before is kept as a row of channel_changes: what held until then, when the last readings before
+ * that came (last_sync_at of the vehicle; NULL when unknown) and when the change was seen (as_of_us), so that
+ * nobody takes old readings for new units. *changed: such channels. */
+bool central_describe(struct central *central, int64_t vehicle_id, int64_t as_of_us,
+                      const struct central_description *channels, size_t count, int64_t *changed,
+                      struct error *err) MUST_USE;
 
 struct central_alarm {
     int64_t alarm_id;
