@@ -24,14 +24,14 @@ static bool print(const struct settings *settings, const struct import_result *t
         json_i64(&writer, "imported", total->lines);
         json_i64(&writer, "added", total->added);
         json_i64(&writer, "bytes", total->bytes);
-        json_string(&writer, "database", settings->db.text);
+        json_string(&writer, "database", settings->db_shown);
         json_end_object(&writer);
         buf_append_byte(&out, '\n');
     } else {
         char lines[COUNT_TEXT_BYTES];
         char added[COUNT_TEXT_BYTES];
         buf_printf(&out, "%s readings read, %s of them new in %s\n", count_for_people(lines, total->lines),
-                   count_for_people(added, total->added), settings->db.text);
+                   count_for_people(added, total->added), settings->db_shown);
     }
     if (!buf_check(&out, "the result", err))
         return false;

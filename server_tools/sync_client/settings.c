@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/net/http_client.h"
+#include "common/store/pg.h"
 
 enum { GO_ON = -1, DEFAULT_PORT = 9876, PORT_MAX = 65535, FLOOR_MAX_S = 3600 };
 
@@ -22,10 +23,10 @@ static const char usage[] =
     "sync_client import FILE... [--client-id ID] [--db URL]";
 
 static const char epilog[] =
-    "One session: log in with a signature, fetch the readings that are new since the last time into an\n"
-    "archive, DATA_STORAGE/CLIENT_ID/<time>.gz, and import it into the central database. `import` reads "
-    "such\n"
-    "archives again; importing one twice changes nothing.\n"
+    "One session: log in with a signature, fetch what is new since the last time (readings, alarms, and how\n"
+    "the channels are described) into an archive, DATA_STORAGE/CLIENT_ID/<time>.zst (.gz of an agent that\n"
+    "has no zstd), and import it into the central database. `import` reads such archives again; importing\n"
+    "one twice changes nothing.\n"
     "\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 could not reach the machine,\n"
     "4 authentication failed (either side's), 5 bad input file.";
@@ -64,13 +65,15 @@ static bool check_fingerprint(const char *text, char out[SHA256_HEX_BYTES], stru
 
 static bool fill_db(const struct typed *typed, struct settings *out, struct error *err)
 {
-    if (typed->db == NULL)
-        return path_join(&out->db, out->data_storage, "central.db", err);
-    if (strcmp(typed->db, "none") == 0) {
-        out->db.text[0] = '\0';
-        return true;
+    out->db.text[0] = '\0';
+    if (typed->db == NULL) {
+        if (!path_join(&out->db, out->data_storage, "central.db", err))
+            return false;
+    } else if (strcmp(typed->db, "none") != 0 && !path_printf(&out->db, err, "%s", typed->db)) {
+        return false;
     }
-    return path_printf(&out->db, err, "%s", typed->db);
+    pg_hide_password(out->db.text, out->db_shown, sizeof(out->db_shown));
+    return true;
 }
 
 static const char *first_of(const char *a, const char *b, const char *c)
@@ -137,80 +140,56 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
     return fill_import(typed, out, err);
 }
 
+/* ---- the table ---- */
+
+static struct option text(const char *name, const char **target, const char *value_name, const char *help)
+{
+    return (struct option){
+        .name = name, .kind = OPTION_TEXT, .target = target, .value_name = value_name, .help = help};
+}
+
+static struct option number(const char *name, int64_t *target, int64_t max, const char *help)
+{
+    return (struct option){.name = name,
+                           .kind = OPTION_NUMBER,
+                           .target = target,
+                           .value_name = "N",
+                           .min = 1,
+                           .max = max,
+                           .help = help};
+}
+
+static struct option flag(const char *name, bool *target, const char *help)
+{
+    return (struct option){.name = name, .kind = OPTION_FLAG, .target = target, .help = help};
+}
+
 static int parse(struct typed *typed, struct option_list *words, int argc, char **argv)
 {
     const struct option options[] = {
-        {.name = "host",
-         .kind = OPTION_TEXT,
-         .target = &typed->host,
-         .value_name = "HOST",
-         .help = "name or address of the machine"},
-        {.name = "client-id",
-         .kind = OPTION_TEXT,
-         .target = &typed->client_id,
-         .value_name = "ID",
-         .help = "the machine's name here: folder of its archives, name in the database (the host)"},
-        {.name = "key",
-         .kind = OPTION_TEXT,
-         .target = &typed->key,
-         .value_name = "FILE",
-         .help = "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"},
-        {.name = "port",
-         .kind = OPTION_NUMBER,
-         .target = &typed->port,
-         .value_name = "N",
-         .min = 1,
-         .max = PORT_MAX,
-         .help = "port of the machine's agent (9876)"},
-        {.name = "since",
-         .kind = OPTION_TEXT,
-         .target = &typed->since,
-         .value_name = "TIME",
-         .help = "fetch what is strictly later than this, whatever was fetched before; the cursor stays"},
-        {.name = "data-storage",
-         .kind = OPTION_TEXT,
-         .target = &typed->data_storage,
-         .value_name = "DIR",
-         .help = "folder of archives and known hosts (data_storage)"},
-        {.name = "db",
-         .kind = OPTION_TEXT,
-         .target = &typed->db,
-         .value_name = "URL",
-         .help = "central database: a path is SQLite; none: archives only (DATA_STORAGE/central.db)"},
-        {.name = "fingerprint",
-         .kind = OPTION_TEXT,
-         .target = &typed->fingerprint,
-         .value_name = "HEX",
-         .help = "the agent's fingerprint as its owner tells it; also replaces a known one"},
-        {.name = "accept-new-host",
-         .kind = OPTION_TEXT,
-         .target = &typed->accept,
-         .value_name = "yes|no|ask",
-         .help = "trust an agent at first sight? (ask, which is no without a terminal)"},
-        {.name = "plain-auth",
-         .kind = OPTION_FLAG,
-         .target = &typed->plain_auth,
-         .help = "sign the time of day in place of a challenge, for agents that know no other form"},
-        {.name = "floor-seconds",
-         .kind = OPTION_NUMBER,
-         .target = &typed->floor_s,
-         .value_name = "N",
-         .min = 1,
-         .max = FLOOR_MAX_S,
-         .help = "give up below 64 bytes/s for so long (20)"},
-        {.name = "bind",
-         .kind = OPTION_TEXT,
-         .target = &typed->bind,
-         .value_name = "ADDRESS",
-         .help = "connect from this address of this computer"},
-        {.name = "json",
-         .kind = OPTION_FLAG,
-         .target = &typed->json,
-         .help = "the result as one JSON object"},
-        {.name = "quiet",
-         .kind = OPTION_FLAG,
-         .target = &typed->quiet,
-         .help = "only errors on standard error"},
+        text("host", &typed->host, "HOST", "name or address of the machine"),
+        text("client-id", &typed->client_id, "ID",
+             "the machine's name here: folder of its archives, name in the database (the host)"),
+        text("key", &typed->key, "FILE",
+             "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"),
+        number("port", &typed->port, PORT_MAX, "port of the machine's agent (9876)"),
+        text("since", &typed->since, "TIME",
+             "fetch what is strictly later than this, whatever was fetched before; the cursor stays"),
+        text("data-storage", &typed->data_storage, "DIR",
+             "folder of archives and known hosts (data_storage)"),
+        text("db", &typed->db, "URL",
+             "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
+             "(DATA_STORAGE/central.db)"),
+        text("fingerprint", &typed->fingerprint, "HEX",
+             "the agent's fingerprint as its owner tells it; also replaces a known one"),
+        text("accept-new-host", &typed->accept, "yes|no|ask",
+             "trust an agent at first sight? (ask, which is no without a terminal)"),
+        flag("plain-auth", &typed->plain_auth,
+             "sign the time of day in place of a challenge, for agents that know no other form"),
+        number("floor-seconds", &typed->floor_s, FLOOR_MAX_S, "give up below 64 bytes/s for so long (20)"),
+        text("bind", &typed->bind, "ADDRESS", "connect from this address of this computer"),
+        flag("json", &typed->json, "the result as one JSON object"),
+        flag("quiet", &typed->quiet, "only errors on standard error"),
     };
     const struct program program = {.name = "sync_client",
                                     .summary = "brings one machine's telemetry home",

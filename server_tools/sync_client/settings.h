@@ -20,7 +20,8 @@ struct settings {
     int64_t port;
     char since[RFC3339_US_BYTES]; /* "": by cursor */
     const char *data_storage;
-    struct path db; /* "": none */
+    struct path db;                  /* a path (SQLite) or postgresql://...; "": none */
+    char db_shown[PATH_LIMIT_BYTES]; /* the same for people: without a password */
     struct path known_hosts;
     char fingerprint[SHA256_HEX_BYTES]; /* "": not told */
     enum accept_host accept_host;

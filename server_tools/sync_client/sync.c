@@ -49,7 +49,7 @@ bool sync_run(const struct settings *settings, struct notices *notices, struct r
     int64_t started_us = clock_utc_us(clock);
     struct sync sync = {.folder = {.lock_fd = -1}};
     report->client_id = settings->client_id;
-    report->database = settings->db.text;
+    report->database = settings->db_shown;
     if (!archive_folder_open(&sync.folder, settings->data_storage, settings->client_id, err))
         return false;
     bool done = home_open(&sync.home, settings, &sync.folder, notices, clock, err);
