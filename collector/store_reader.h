@@ -1,4 +1,4 @@
-/* The inside of a store reader, shared by telemetry_store.c, store_range.c and store_latest.c alone. */
+/* The inside of a store reader, shared by the files that make up telemetry_store.h alone. */
 #ifndef COLLECTOR_STORE_READER_H
 #define COLLECTOR_STORE_READER_H
 
@@ -54,6 +54,9 @@ bool store_query_numbers(sqlite3_stmt *stmt, int64_t fallback, int64_t *out, int
                          struct error *err) MUST_USE;
 /* The time of the reading with this seq; INT64_MIN when it is gone. */
 bool store_time_of(struct store_reader *reader, int64_t seq, int64_t *time_us, struct error *err) MUST_USE;
+
+/* A column's text, "" for NULL, cut to what there is room for. */
+void store_column_copy(char *out, size_t out_bytes, sqlite3_stmt *stmt, int column);
 
 /* The row of a query for seq, time_us, channel_id, value. */
 struct store_row store_row_of(sqlite3_stmt *stmt);

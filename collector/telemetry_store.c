@@ -227,7 +227,7 @@ bool store_reader_state(struct store_reader *reader, struct store_state *out, st
 
 /* ---- channels ---- */
 
-static void copy_column(char *out, size_t out_bytes, sqlite3_stmt *stmt, int column)
+void store_column_copy(char *out, size_t out_bytes, sqlite3_stmt *stmt, int column)
 {
     const char *text = db_column_text(stmt, column);
     snprintf(out, out_bytes, "%s", text == NULL ? "" : text);
@@ -246,11 +246,11 @@ struct store_row store_row_of(sqlite3_stmt *stmt)
 static void channel_of(struct store_channel *out, sqlite3_stmt *stmt)
 {
     out->channel_id = db_column_i64(stmt, 0);
-    copy_column(out->name, sizeof(out->name), stmt, 1);
-    copy_column(out->unit, sizeof(out->unit), stmt, 2);
+    store_column_copy(out->name, sizeof(out->name), stmt, 1);
+    store_column_copy(out->unit, sizeof(out->unit), stmt, 2);
     out->phys_min = db_column_double(stmt, 3);
     out->phys_max = db_column_double(stmt, 4);
-    copy_column(out->description, sizeof(out->description), stmt, 5);
+    store_column_copy(out->description, sizeof(out->description), stmt, 5);
 }
 
 bool store_channels(struct store_reader *reader, struct store_channel **out, size_t *count, struct error *err)

@@ -35,7 +35,8 @@ static void a_first_store_is_whole_and_has_an_id(void **state)
     assert_false(store_writer_is_replacement(writer));
     store_writer_close(writer);
     assert_int_equal(query("telemetry.db", "SELECT value FROM meta WHERE key = 'next_seq'"), 1);
-    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM schema_migrations"), 1);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM schema_migrations WHERE name LIKE '0001%'"),
+                     1);
     assert_int_not_equal(access("current_store", F_OK), 0);
     assert_int_not_equal(access(".telemetry.db.new", F_OK), 0);
     assert_int_not_equal(access(".telemetry.db.new-wal", F_OK), 0);
