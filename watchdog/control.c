@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "common/os/process.h"
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 #include "watchdog/status.h"
 
 /* ---- status -------------------------------------------------------------------------------------------- */

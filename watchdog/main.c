@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "common/app/options.h"
-#include "watchdog/guard.h"
+#include "common/os/guard.h"
 #include "watchdog/status.h"
 #include "watchdog/watchdog.h"
 
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 {
     occupy_stdio();
     /* a command's own options must not be taken for ours */
-    if (argc > 1 && strcmp(argv[1], "guard") == 0)
+    if (guard_is_asked(argc, argv))
         return guard_main(argc, argv);
     struct arguments arguments = {.root = NULL};
     const struct option options[] = {

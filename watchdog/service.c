@@ -6,12 +6,9 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
-#include "common/os/process.h"
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 
 enum {
-    GUARD_ARGUMENTS = 4, /* watchdog guard FD USER */
-    NUMBER_BYTES = 16,
     SETTING_BYTES = PATH_LIMIT_BYTES + 32,
 };
 
@@ -135,28 +132,12 @@ static bool start_built_in(struct service *service, const struct service_setup *
     return process_start(&spec, &service->pid, err);
 }
 
-/* The guard stays who we are, so that it can end whatever the command becomes, and the command cannot end it.
- */
 static bool start_guarded(struct service *service, const struct service_setup *setup,
                           struct process_spec spec, struct error *err)
 {
-    int ends[2];
-    char fd_text[NUMBER_BYTES];
-    const char *argv[GUARD_ARGUMENTS + COUNT_OF(service->words)] = {
-        setup->watchdog, "guard", fd_text, setup->user[0] != '\0' ? setup->user : "-"};
-    memcpy(argv + GUARD_ARGUMENTS, service->words, sizeof(service->words));
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return error_set_errno(err, "make the guard's pipe");
-    SCOPE_FD int reading = ends[0];
-    SCOPE_FD int writing = ends[1];
-    snprintf(fd_text, sizeof(fd_text), "%d", reading);
-    spec.argv = argv;
-    spec.keep_fd = reading;
-    spec.parent_death_signal = 0;
-    if (!process_start(&spec, &service->pid, err))
-        return false;
-    service->guard_fd = fd_take(&writing);
-    return true;
+    spec.argv = (const char *const *)service->words;
+    return guard_start(setup->watchdog, setup->user[0] != '\0' ? setup->user : NULL, spec, &service->pid,
+                       &service->guard_fd, err);
 }
 
 bool service_start_process(struct service *service, const struct service_setup *setup, struct error *err)

@@ -4,12 +4,13 @@
 #define WATCHDOG_SERVICE_H
 
 #include "common/app/appliance.h"
+#include "common/os/guard.h"
 #include "watchdog/service_log.h"
 #include "watchdog/supervisor.h"
 
 enum {
     SERVICE_NAME_BYTES = 33,
-    SERVICE_WORDS_MAX = 64, /* of a SERVICE's command */
+    SERVICE_WORDS_MAX = GUARD_WORDS_MAX, /* of a SERVICE's command */
     SERVICE_STATUS_BYTES = 256,
     SERVICE_EXIT_BYTES = 256,
     SERVICES_MAX = 64, /* the built-in ones included */

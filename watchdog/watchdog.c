@@ -11,7 +11,7 @@
 #include "watchdog/control.h"
 #include "watchdog/instance.h"
 #include "watchdog/owners.h"
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 
 enum {
     FOLDER_MODE = 0755,

@@ -1,6 +1,7 @@
-#include "watchdog/guard.h"
+#include "common/os/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,10 +11,12 @@
 #include "common/base/text.h"
 #include "common/os/file.h"
 #include "common/os/loop.h"
-#include "common/os/process.h"
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 
-enum { ARGUMENT_FD = 2, ARGUMENT_USER, ARGUMENT_COMMAND };
+/* `<program> guard FD USER COMMAND...`: FD is the reading end of a pipe whose writing end the starter alone
+ * holds; USER is whom to become, `-` for nobody. */
+enum { ARGUMENT_MODE = 1, ARGUMENT_FD, ARGUMENT_USER, ARGUMENT_COMMAND, NUMBER_BYTES = 16 };
+static const char mode[] = "guard";
 
 struct guard {
     struct log log;
@@ -21,6 +24,7 @@ struct guard {
     struct loop_watch *killer; /* the timer between SIGTERM and SIGKILL */
     pid_t command;             /* 0 once it was reaped */
     int command_status;        /* of waitpid */
+    pid_t starter;
     bool ending;
 };
 
@@ -49,14 +53,15 @@ static void on_killer(void *context, uint64_t times)
     signal_tree(SIGKILL);
 }
 
-/* Nothing is ever written to the pipe: that it can be read means that the watchdog is gone. */
-static void on_watchdog_gone(void *context, uint32_t events)
+/* Nothing is ever written to the pipe: that it can be read means that its other end is closed. */
+static void on_let_go(void *context, uint32_t events)
 {
     (void)events;
     struct guard *guard = context;
     if (guard->ending)
         return;
-    log_warn(&guard->log, "the watchdog is gone: ending the service");
+    if (getppid() != guard->starter)
+        log_warn(&guard->log, "who started it is gone: ending the command");
     end_tree(guard, GUARD_ORPHAN_GRACE_MS);
 }
 
@@ -98,8 +103,7 @@ static bool open_loop(struct guard *guard, int pipe_fd, struct error *err)
             return false;
     }
     guard->killer = loop_timer(guard->loop, -1, 0, on_killer, guard, err);
-    return guard->killer != NULL &&
-           loop_fd(guard->loop, pipe_fd, EPOLLIN, on_watchdog_gone, guard, err) != NULL;
+    return guard->killer != NULL && loop_fd(guard->loop, pipe_fd, EPOLLIN, on_let_go, guard, err) != NULL;
 }
 
 /* As a shell finds a program; a name with a slash is a path already. */
@@ -154,14 +158,49 @@ static bool run(struct guard *guard, int pipe_fd, const char *user, char **comma
            loop_run(guard->loop, err);
 }
 
+/* ---- from outside ---- */
+
+bool guard_start(const char *program, const char *user, struct process_spec spec, pid_t *pid, int *guard_fd,
+                 struct error *err)
+{
+    int ends[2];
+    char fd_text[NUMBER_BYTES];
+    const char *argv[ARGUMENT_COMMAND + GUARD_WORDS_MAX + 1] = {program, mode, fd_text,
+                                                                user != NULL ? user : "-"};
+    size_t words = 0;
+    for (; spec.argv[words] != NULL; words++) {
+        if (words == GUARD_WORDS_MAX)
+            return error_set(err, ERR_LIMIT, "a command has at most %d words", GUARD_WORDS_MAX);
+        argv[ARGUMENT_COMMAND + words] = spec.argv[words];
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_set_errno(err, "make the guard's pipe");
+    SCOPE_FD int reading = ends[0];
+    SCOPE_FD int writing = ends[1];
+    snprintf(fd_text, sizeof(fd_text), "%d", reading);
+    spec.argv = argv;
+    spec.user = NULL;
+    spec.keep_fd = reading;
+    spec.parent_death_signal = 0;
+    if (!process_start(&spec, pid, err))
+        return false;
+    *guard_fd = fd_take(&writing);
+    return true;
+}
+
+bool guard_is_asked(int argc, char **argv)
+{
+    return argc > ARGUMENT_MODE && strcmp(argv[ARGUMENT_MODE], mode) == 0;
+}
+
 int guard_main(int argc, char **argv)
 {
     uint64_t pipe_fd;
     if (argc <= ARGUMENT_COMMAND || !text_parse_u64(view_of(argv[ARGUMENT_FD]), INT32_MAX, &pipe_fd)) {
-        fprintf(stderr, "watchdog guard: the watchdog itself runs this\n");
+        fprintf(stderr, "guard: its own program alone runs this\n");
         return 2;
     }
-    struct guard guard = {.command_status = 0};
+    struct guard guard = {.starter = getppid()};
     log_init(&guard.log, "guard", clock_system());
     struct error err = {.code = ERR_NONE};
     bool ok = run(&guard, (int)pipe_fd, argv[ARGUMENT_USER], argv + ARGUMENT_COMMAND, &err);

@@ -1,4 +1,4 @@
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* All that descends from a process, by /proc: to ask it, end it, or find whose it is. Knows nothing of
  * services. Threads: safe. */
-#ifndef WATCHDOG_PROCESS_TREE_H
-#define WATCHDOG_PROCESS_TREE_H
+#ifndef COMMON_OS_PROCESS_TREE_H
+#define COMMON_OS_PROCESS_TREE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "watchdog/process_tree.h"
+#include "common/os/process_tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
