@@ -50,26 +50,26 @@ struct gzip_writer {
     uint8_t level_buffer[GZIP_LEVEL_BUFFER_BYTES];
 };
 
-struct gzip_writer *gzip_writer_new(struct error *err)
-{
-    struct gzip_writer *writer = new_aligned(sizeof(*writer), err);
-    if (writer != NULL)
-        gzip_writer_reset(writer);
-    return writer;
-}
-
-void gzip_writer_free(struct gzip_writer *writer)
-{
-    free(writer);
-}
-
-void gzip_writer_reset(struct gzip_writer *writer)
+static void prepare_writer(struct gzip_writer *writer)
 {
     isal_deflate_init(&writer->stream);
     writer->stream.level = GZIP_LEVEL;
     writer->stream.level_buf = writer->level_buffer;
     writer->stream.level_buf_size = sizeof(writer->level_buffer);
     writer->stream.gzip_flag = IGZIP_GZIP;
+}
+
+struct gzip_writer *gzip_writer_new(struct error *err)
+{
+    struct gzip_writer *writer = new_aligned(sizeof(*writer), err);
+    if (writer != NULL)
+        prepare_writer(writer);
+    return writer;
+}
+
+void gzip_writer_free(struct gzip_writer *writer)
+{
+    free(writer);
 }
 
 size_t gzip_write(struct gzip_writer *writer, struct view *in, bool last, char *out, size_t out_bytes,
@@ -96,24 +96,24 @@ struct gzip_reader {
     struct gzip_header header; /* of the member that state reads */
 };
 
+static void prepare_reader(struct gzip_reader *reader)
+{
+    isal_inflate_init(&reader->state);
+    reader->state.crc_flag = ISAL_GZIP_NO_HDR_VER; /* isa-l verifies the checksum and the length */
+    gzip_header_init(&reader->header);
+}
+
 struct gzip_reader *gzip_reader_new(struct error *err)
 {
     struct gzip_reader *reader = new_aligned(sizeof(*reader), err);
     if (reader != NULL)
-        gzip_reader_reset(reader);
+        prepare_reader(reader);
     return reader;
 }
 
 void gzip_reader_free(struct gzip_reader *reader)
 {
     free(reader);
-}
-
-void gzip_reader_reset(struct gzip_reader *reader)
-{
-    isal_inflate_init(&reader->state);
-    reader->state.crc_flag = ISAL_GZIP_NO_HDR_VER; /* isa-l verifies the checksum and the length */
-    gzip_header_init(&reader->header);
 }
 
 /* The body of a member: one call of isa-l with what is left of *in and of the room. */

@@ -11,7 +11,6 @@ struct gzip_writer;
 
 struct gzip_writer *gzip_writer_new(struct error *err) MUST_USE;
 void gzip_writer_free(struct gzip_writer *writer);
-void gzip_writer_reset(struct gzip_writer *writer);
 
 /* Compresses as much of *in as fits into out and moves *in on; returns the bytes written. last: *in is the
  * stream's last piece; done says (through *ended) that the trailer is out. Deterministic. */
@@ -22,7 +21,6 @@ struct gzip_reader;
 
 struct gzip_reader *gzip_reader_new(struct error *err) MUST_USE;
 void gzip_reader_free(struct gzip_reader *reader);
-void gzip_reader_reset(struct gzip_reader *reader);
 
 /* Decompresses from *in (moved on) into out. *size: bytes written. Several members one after another are one
  * stream. Errors: ERR_INPUT (not gzip, damaged, checksum). */

@@ -1,1 +1,1 @@
-$(call unit,common/pack/gzip,$(common_lib))
+$(call unit,common/pack/packer,$(common_lib))

@@ -1,0 +1,110 @@
+#include "common/pack/packer.h"
+
+#include "common/pack/gzip.h"
+#include "common/pack/zstd.h"
+
+enum { GZIP_FIRST_BYTE = 0x1f, ZSTD_FIRST_BYTE = 0x28 };
+
+const char *pack_suffix(enum pack_format format)
+{
+    static const char *const suffixes[] = {[PACK_GZIP] = ".gz", [PACK_ZSTD] = ".zst"};
+    return suffixes[format];
+}
+
+/* ---- writing ---- */
+
+struct packer { /* one of the two */
+    struct gzip_writer *gzip;
+    struct zstd_writer *zstd;
+};
+
+struct packer *packer_new(enum pack_format format, struct error *err)
+{
+    struct packer *packer = calloc(1, sizeof(*packer));
+    if (packer == NULL) {
+        error_set(err, ERR_MEMORY, "no memory left for a compressed stream");
+        return NULL;
+    }
+    if (format == PACK_GZIP)
+        packer->gzip = gzip_writer_new(err);
+    else
+        packer->zstd = zstd_writer_new(err);
+    if (packer->gzip != NULL || packer->zstd != NULL)
+        return packer;
+    free(packer);
+    return NULL;
+}
+
+void packer_free(struct packer *packer)
+{
+    if (packer == NULL)
+        return;
+    gzip_writer_free(packer->gzip);
+    zstd_writer_free(packer->zstd);
+    free(packer);
+}
+
+size_t packer_write(struct packer *packer, struct view *in, bool last, char *out, size_t out_bytes,
+                    bool *ended)
+{
+    return packer->gzip != NULL ? gzip_write(packer->gzip, in, last, out, out_bytes, ended)
+                                : zstd_write(packer->zstd, in, last, out, out_bytes, ended);
+}
+
+/* ---- reading ---- */
+
+struct unpacker { /* none before the first byte, then one of the two */
+    struct gzip_reader *gzip;
+    struct zstd_reader *zstd;
+};
+
+struct unpacker *unpacker_new(struct error *err)
+{
+    struct unpacker *unpacker = calloc(1, sizeof(*unpacker));
+    if (unpacker == NULL)
+        error_set(err, ERR_MEMORY, "no memory left for a compressed stream");
+    return unpacker;
+}
+
+void unpacker_free(struct unpacker *unpacker)
+{
+    if (unpacker == NULL)
+        return;
+    gzip_reader_free(unpacker->gzip);
+    zstd_reader_free(unpacker->zstd);
+    free(unpacker);
+}
+
+static bool recognise(struct unpacker *unpacker, char first, struct error *err)
+{
+    if (first == GZIP_FIRST_BYTE) {
+        unpacker->gzip = gzip_reader_new(err);
+        return unpacker->gzip != NULL;
+    }
+    if (first == ZSTD_FIRST_BYTE) {
+        unpacker->zstd = zstd_reader_new(err);
+        return unpacker->zstd != NULL;
+    }
+    return error_set(err, ERR_INPUT, "neither gzip nor zstd");
+}
+
+bool unpacker_read(struct unpacker *unpacker, struct view *in, char *out, size_t out_bytes, size_t *size,
+                   struct error *err)
+{
+    bool known = unpacker->gzip != NULL || unpacker->zstd != NULL;
+    if (!known && in->size == 0) {
+        *size = 0;
+        return true;
+    }
+    if (!known && !recognise(unpacker, in->data[0], err))
+        return false;
+    return unpacker->gzip != NULL ? gzip_read(unpacker->gzip, in, out, out_bytes, size, err)
+                                  : zstd_read(unpacker->zstd, in, out, out_bytes, size, err);
+}
+
+bool unpacker_at_end(const struct unpacker *unpacker)
+{
+    if (unpacker->gzip != NULL)
+        return gzip_reader_at_end(unpacker->gzip);
+    return unpacker->zstd != NULL && zstd_reader_at_end(unpacker->zstd);
+}
