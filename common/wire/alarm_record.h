@@ -1,5 +1,6 @@
 /* Lines of the streams `alarms` and `channels`: written by agent, read by sync_client. One JSON object a
- * line, LF at its end. Few and small, so both sides use the JSON reader and writer. Source:
+ * line, LF at its end. Few and small, so both sides use the JSON reader and writer. Their texts hold no
+ * control characters: those, and bytes that are no UTF-8, are written as '?' and refused when read. Source:
  * docs/data_contract.md. Threads: safe. */
 #ifndef COMMON_WIRE_ALARM_RECORD_H
 #define COMMON_WIRE_ALARM_RECORD_H
@@ -22,7 +23,7 @@ struct alarm_record {
     char message[ALARM_MESSAGE_BYTES];
     int64_t raised_us, resolved_us; /* INT64_MIN: null, it lasts */
 };
-/* Appends one line. */
+/* Appends one line. False: the channel has no name that is ok, or out is full. */
 bool alarm_record_write(const struct alarm_record *alarm, struct buf *out) MUST_USE;
 /* line: without its LF. All members must be there, and no other; out is untouched on failure. Errors:
  * ERR_INPUT says what is wrong. */

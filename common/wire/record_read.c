@@ -3,12 +3,11 @@
 #include "common/base/decimal.h"
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
-#include "common/net/json.h"
+#include "common/wire/members.h"
 #include "common/wire/record.h"
 
 enum {
     TIME_BYTES = RFC3339_US_BYTES - 1,
-    TIME_MAX_BYTES = 64, /* of another spelling, decoded */
     SEQ_MAX_DIGITS = 18, /* more go the slow way, which checks the range */
 };
 
@@ -106,27 +105,6 @@ static bool read_fast(struct view line, struct record_reading *out)
 
 /* ---- any other spelling of the same ---- */
 
-static bool need_time(struct json_value root, int64_t *time_us, struct error *err)
-{
-    char text[TIME_MAX_BYTES];
-    if (!json_need_string(root, "time", text, sizeof(text), err))
-        return false;
-    return rfc3339_parse_us(view_of(text), time_us) ||
-           error_set(err, ERR_INPUT, "member `time`: expected a time like 2026-02-22T10:00:00.000000Z");
-}
-
-static bool need_value(struct json_value root, double *value, struct error *err)
-{
-    struct json_value member = json_member(root, "value");
-    if (json_is_null(member)) {
-        *value = NAN;
-        return true;
-    }
-    if (json_present(member) && json_type_of(member) == JSON_NUMBER && decimal_parse(json_raw(member), value))
-        return true;
-    return error_set(err, ERR_INPUT, "member `value`: expected a number or null");
-}
-
 static bool read_strictly(struct view line, struct record_reading *out, struct error *err)
 {
     SCOPE_JSON struct json *json = json_parse(line, RECORD_LINE_MAX_BYTES, err);
@@ -141,9 +119,9 @@ static bool read_strictly(struct view line, struct record_reading *out, struct e
     if (json_present(json_member(root, "seq")) &&
         !json_need_i64(root, "seq", 0, INT64_MAX, &reading.seq, err))
         return false;
-    if (!need_time(root, &reading.time_us, err) ||
+    if (!member_time(root, "time", &reading.time_us, err) ||
         !json_need_string(root, "channel", reading.scratch, sizeof(reading.scratch), err) ||
-        !need_value(root, &reading.value, err))
+        !member_number(root, "value", &reading.value, err))
         return false;
     if (!record_channel_name_ok(view_of(reading.scratch)))
         return error_set(err, ERR_INPUT,
