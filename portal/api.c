@@ -2,29 +2,9 @@
 
 #include <stdlib.h>
 
+#include "portal/answer.h"
 #include "portal/live.h"
 #include "portal/status.h"
-
-/* What a reader of the store could not do, as an answer. */
-static void answer_store_error(struct http_request *request, const struct error *err)
-{
-    const struct portal *portal = http_context(request);
-    if (err->code == ERR_NOT_FOUND) {
-        http_answer_error(request, 503, "no_store", "the collector has not measured anything yet");
-        return;
-    }
-    log_warn(&portal->daemon.log, "store: %s", err->text);
-    http_answer_error(request, 503, "store_failing", err->text);
-}
-
-static void answer(struct http_request *request, const struct buf *text)
-{
-    struct error err;
-    if (buf_check(text, "the answer", &err))
-        http_answer_json(request, 200, buf_view(text));
-    else
-        http_answer_error(request, 500, "internal", err.text);
-}
 
 void api_health(struct http_request *request)
 {
@@ -36,7 +16,7 @@ void api_health(struct http_request *request)
     json_string(&writer, "status", "ok");
     json_string(&writer, "version", portal->daemon.appliance.version);
     json_end_object(&writer);
-    answer(request, &text);
+    answer_json(request, &text);
 }
 
 void api_status(struct http_request *request)
@@ -46,7 +26,7 @@ void api_status(struct http_request *request)
     struct json_writer writer;
     json_writer_init(&writer, &text);
     status_write(portal, &writer);
-    answer(request, &text);
+    answer_json(request, &text);
 }
 
 static void write_channel(struct json_writer *writer, const struct store_channel *channel)
@@ -80,7 +60,7 @@ void api_channels(struct http_request *request)
         write_channel(&writer, &channels[i]);
     json_end_array(&writer);
     json_end_object(&writer);
-    answer(request, &text);
+    answer_json(request, &text);
 }
 
 void api_write_latest(const struct portal *portal, struct json_writer *writer, const struct latest *latest,
@@ -116,7 +96,7 @@ void api_latest(struct http_request *request)
     struct json_writer writer;
     json_writer_init(&writer, &text);
     api_write_latest(portal, &writer, &latest, INT64_MIN);
-    answer(request, &text);
+    answer_json(request, &text);
 }
 
 void api_events(struct http_request *request)

@@ -4,8 +4,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "portal/alarms.h"
 #include "portal/api.h"
 #include "portal/status.h"
+
+enum { ALARM_EVENT_MAX_BYTES = 8 * 1024 };
 
 struct live {
     struct portal *portal;
@@ -15,7 +18,8 @@ struct live {
     atomic_bool send_all; /* with the next event: whoever came since the last one may have missed it */
     /* the loop's thread alone: */
     char store_id[STORE_ID_BYTES];
-    int64_t sent_seq; /* of store_id: all up to it were sent */
+    int64_t sent_seq;         /* of store_id: all up to it were sent */
+    struct alarm_mark alarms; /* those up to it were sent */
 };
 
 /* ---- what is sent ---- */
@@ -84,16 +88,47 @@ static void send_health(struct live *live)
         http_events_send(live->events, "service", NULL, buf_view(&text));
 }
 
+static void send_alarms(struct live *live)
+{
+    SCOPE_ALARM_LIST struct alarm_list news = {0};
+    struct error err;
+    if (!readings_alarm_news(live->portal->readings, &live->alarms, &news, &err)) {
+        log_debug(&live->portal->daemon.log, "live alarms: %s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < news.count; i++) {
+        SCOPE_BUF struct buf text = BUF_LIMIT(ALARM_EVENT_MAX_BYTES);
+        struct json_writer writer;
+        json_writer_init(&writer, &text);
+        alarms_write(&writer, &news.alarms[i], news.channels, news.channel_count);
+        if (buf_check(&text, "an event", NULL))
+            http_events_send(live->events, "alarm", NULL, buf_view(&text));
+    }
+}
+
 /* ---- the loop's callbacks ---- */
+
+/* Nobody watches: who comes next asks for the alarms itself. */
+static void rest(struct live *live)
+{
+    loop_timer_set(live->timer, -1, 0);
+    live->alarms = (struct alarm_mark){.store_id = ""};
+}
+
+static void send_news(struct live *live)
+{
+    send_values(live);
+    send_alarms(live);
+}
 
 static void on_timer(void *context, uint64_t times)
 {
     struct live *live = context;
     (void)times;
     if (http_events_subscribers(live->events) == 0)
-        loop_timer_set(live->timer, -1, 0);
+        rest(live);
     else
-        send_values(live);
+        send_news(live);
 }
 
 static void on_wake(void *context, uint32_t events)

@@ -2,9 +2,11 @@
 #include <stdio.h>
 
 #include "common/crypto/cert.h"
+#include "portal/alarms.h"
 #include "portal/api.h"
 #include "portal/auth.h"
 #include "portal/certificate.h"
+#include "portal/history.h"
 #include "portal/live.h"
 #include "portal/pages.h"
 #include "portal/portal.h"
@@ -22,6 +24,8 @@ static const struct http_route routes[] = {
     {.method = HTTP_GET, .path = "/api/status", .handle = api_status},
     {.method = HTTP_GET, .path = "/api/channels", .handle = api_channels},
     {.method = HTTP_GET, .path = "/api/data/latest", .handle = api_latest},
+    {.method = HTTP_GET, .path = "/api/history", .handle = history_get},
+    {.method = HTTP_GET, .path = "/api/alarms", .handle = alarms_get},
     {.method = HTTP_GET, .path = "/api/events", .handle = api_events},
     {.method = HTTP_GET, .path = "/*", .handle = pages_get},
 };
@@ -87,6 +91,9 @@ static bool start(struct portal *portal, struct error *err)
     portal->readings = readings_new(portal->data_folder.text, err);
     if (portal->readings == NULL)
         return false;
+    portal->history = readings_new(portal->data_folder.text, err);
+    if (portal->history == NULL)
+        return false;
     portal->pages = pages_new(err);
     if (portal->pages == NULL || !start_server(portal, err))
         return false;
@@ -102,6 +109,7 @@ static void stop(struct portal *portal)
     http_server_stop(portal->server);
     live_free(live);
     pages_free(portal->pages);
+    readings_free(portal->history);
     readings_free(portal->readings);
     pin_guard_free(portal->pins);
     buf_clear(&portal->cert_pem);

@@ -2,11 +2,12 @@ portal_web := $(notdir $(wildcard portal/web/*.html portal/web/*.css portal/web/
 common_web := $(notdir $(wildcard common/web/*.css common/web/*.js common/web/*.svg))
 $(call embed,portal_assets,portal/web,$(portal_web))
 $(call embed,common_web_assets,common/web,$(common_web))
+$(call embed,dygraphs_assets,/usr/share/javascript/dygraphs,dygraph.min.js dygraph.min.css)
 
-portal_lib := portal/api.c portal/auth.c portal/certificate.c portal/hosts.c portal/live.c portal/pages.c \
+portal_lib := portal/alarms.c portal/answer.c portal/api.c portal/auth.c portal/certificate.c portal/history.c portal/hosts.c portal/live.c portal/pages.c \
 	portal/pin.c portal/readings.c portal/session.c portal/status.c
 $(call appliance_program,portal,portal/main.c $(portal_lib) $(B)/gen/portal_assets.c \
-	$(B)/gen/common_web_assets.c $(telemetry_store_lib) $(common_lib))
+	$(B)/gen/common_web_assets.c $(B)/gen/dygraphs_assets.c $(telemetry_store_lib) $(common_lib))
 $(call unit,portal/hosts,portal/hosts.c $(common_lib))
 $(call unit,portal/pin,portal/pin.c $(common_lib))
 $(call unit,portal/session,portal/session.c $(common_lib))

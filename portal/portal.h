@@ -21,6 +21,7 @@ struct portal {
     struct session_key session_key;
     struct pin_guard *pins;
     struct readings *readings;
+    struct readings *history; /* another one: a chart must not hold up the live values */
     struct pages *pages;
     bool tls;
     struct buf cert_pem, key_pem; /* with tls */

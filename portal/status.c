@@ -9,21 +9,22 @@
 #include "common/base/text.h"
 #include "common/crypto/cert.h"
 #include "common/net/json.h"
+#include "portal/alarms.h"
 
 enum { STATE_FILE_MAX_BYTES = 256 * 1024, LAST_SYNC_MAX_BYTES = 1024, NAME_BYTES = HOST_NAME_MAX + 1 };
 
 /* ---- files of the other programs ---- */
 
-/* Reads run/<name>, an object. text: outlives the document. The line breaks between its values become blanks:
- * an event's data is one line. NULL when it is missing or damaged. */
+/* Reads ROOT/<name>, an object. text: outlives the document. The line breaks between its values become
+ * blanks: an event's data is one line. NULL when it is missing or damaged. */
 static struct json *read_state(const struct portal *portal, const char *name, struct buf *text)
 {
     struct path path;
     struct error err;
     const char *root = portal->daemon.appliance.root;
-    if (!path_printf(&path, &err, "%s/run/%s", root, name) || !file_read_path(path.text, text, &err)) {
+    if (!path_printf(&path, &err, "%s/%s", root, name) || !file_read_path(path.text, text, &err)) {
         if (err.code != ERR_NOT_FOUND)
-            log_warn(&portal->daemon.log, "run/%s: %s", name, err.text);
+            log_warn(&portal->daemon.log, "%s: %s", name, err.text);
         return NULL;
     }
     for (size_t i = 0; i < text->size; i++) {
@@ -32,7 +33,7 @@ static struct json *read_state(const struct portal *portal, const char *name, st
     }
     SCOPE_JSON struct json *json = json_parse(buf_view(text), STATE_FILE_MAX_BYTES, &err);
     if (json == NULL || json_type_of(json_root(json)) != JSON_OBJECT) {
-        log_warn(&portal->daemon.log, "run/%s: %s", name, json == NULL ? err.text : "no object");
+        log_warn(&portal->daemon.log, "%s: %s", name, json == NULL ? err.text : "no object");
         return NULL;
     }
     return POINTER_TAKE(json);
@@ -59,7 +60,7 @@ static bool is_alive(struct json_value watchdog)
 static void write_watchdog(const struct portal *portal, struct json_writer *writer)
 {
     SCOPE_BUF struct buf text = BUF_LIMIT(STATE_FILE_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_state(portal, STATUS_WATCHDOG_FILE, &text);
+    SCOPE_JSON struct json *json = read_state(portal, "run/" STATUS_WATCHDOG_FILE, &text);
     if (json == NULL) {
         json_null(writer, "watchdog");
         json_null(writer, "services");
@@ -74,20 +75,22 @@ static void write_watchdog(const struct portal *portal, struct json_writer *writ
     copy_member(writer, root, "services");
 }
 
-static void write_collector(const struct portal *portal, struct json_writer *writer)
+/* A file's object as a member; null when there is none. */
+static void write_file(const struct portal *portal, struct json_writer *writer, const char *key,
+                       const char *name)
 {
     SCOPE_BUF struct buf text = BUF_LIMIT(STATE_FILE_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_state(portal, STATUS_COLLECTOR_FILE, &text);
+    SCOPE_JSON struct json *json = read_state(portal, name, &text);
     if (json == NULL)
-        json_null(writer, "collector");
+        json_null(writer, key);
     else
-        json_raw_text(writer, "collector", json_raw(json_root(json)));
+        json_raw_text(writer, key, json_raw(json_root(json)));
 }
 
 void status_write_health(const struct portal *portal, struct json_writer *writer)
 {
     write_watchdog(portal, writer);
-    write_collector(portal, writer);
+    write_file(portal, writer, "collector", "run/" STATUS_COLLECTOR_FILE);
 }
 
 /* ---- the machine ---- */
@@ -192,6 +195,11 @@ void status_write(const struct portal *portal, struct json_writer *writer)
     write_store(portal, writer);
     write_disk(portal, writer);
     write_last_sync(portal, writer);
+    write_file(portal, writer, "contacts", "agent/contacts.json");
+    alarms_write_state(portal, writer);
+    json_string(writer, "portal_language", daemon->appliance.config.portal_language);
+    json_i64(writer, "retention_days", daemon->appliance.config.retention_days);
+    json_i64(writer, "max_store_bytes", daemon->appliance.config.max_store_bytes);
     status_write_health(portal, writer);
     json_end_object(writer);
 }

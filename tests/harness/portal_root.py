@@ -13,7 +13,7 @@ import httpx
 import telehaul
 
 PIN = "48151623"
-SCHEMA = telehaul.PROJECT / "migrations" / "appliance" / "0001_telemetry.sql"
+MIGRATIONS = sorted((telehaul.PROJECT / "migrations" / "appliance").glob("*.sql"))
 CHANNELS = [  # name, unit, phys_min, phys_max, description
     ("engine_rpm", "rpm", 0, 8000, "engine speed"),
     ("engine_load", "%", 0, 100, "engine load"),
@@ -69,7 +69,8 @@ class PortalRoot:
         self.store = self.path / "data" / name
         self.db = sqlite3.connect(self.store, isolation_level=None)
         self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.executescript(SCHEMA.read_text())
+        for migration in MIGRATIONS:
+            self.db.executescript(migration.read_text())
         self.store_id = str(uuid.uuid4())
         self.db.execute("insert into meta values('store_id', ?), ('next_seq', 1)", [self.store_id])
         for number, row in enumerate(channels, 1):
