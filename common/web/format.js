@@ -1,6 +1,7 @@
 // Numbers, sizes, ages and times for people, in the viewer's language and zone.
 
-import { currentLanguage, t } from "./texts.js";
+import { element } from "./dom.js";
+import { currentLocale, hasText, t } from "./texts.js";
 
 const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
@@ -18,31 +19,37 @@ export function fittingDigits(value, range) {
 
 const formatters = new Map();
 
-export function number(value, digits) {
-    const key = `${currentLanguage()}:${digits}`;
+/* One formatter a locale and kind: making them is slow. */
+function formatter(kind, make) {
+    const key = `${currentLocale()}:${kind}`;
     if (!formatters.has(key))
-        formatters.set(key, new Intl.NumberFormat(currentLanguage(),
-            { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-    return formatters.get(key).format(value);
+        formatters.set(key, make(currentLocale()));
+    return formatters.get(key);
+}
+
+export function number(value, digits) {
+    return formatter(digits, (locale) => new Intl.NumberFormat(locale,
+        { minimumFractionDigits: digits, maximumFractionDigits: digits })).format(value);
 }
 
 function scaledBytes(value) {
     const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let unit = 0;
-    while (Math.abs(value) >= 1024 && unit + 1 < units.length) {
+    let step = 0;
+    while (Math.abs(value) >= 1024 && step + 1 < units.length) {
         value /= 1024;
-        unit++;
+        step++;
     }
-    return { figure: number(value, unit === 0 || Math.abs(value) >= 100 ? 0 : 1), unit: units[unit] };
+    return { figure: number(value, step === 0 || Math.abs(value) >= 100 ? 0 : 1), unit: unit(units[step]) };
 }
 
 export function bytes(value) {
-    const { figure, unit } = scaledBytes(value);
-    return `${figure}\u00a0${unit}`;
+    const { figure, unit: text } = scaledBytes(value);
+    return `${figure}\u00a0${text}`;
 }
 
 function compact(value) {
-    return new Intl.NumberFormat(currentLanguage(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+    return formatter("compact", (locale) => new Intl.NumberFormat(locale,
+        { notation: "compact", maximumFractionDigits: 1 })).format(value);
 }
 
 /* A measured value as {figure, unit}: bytes and seconds in larger units, huge counters in short. */
@@ -70,18 +77,53 @@ export function age(seconds) {
     return seconds < NOW_S ? t("age.now") : t("age.ago", { duration: duration(seconds) });
 }
 
-/* A time in the viewer's zone; the UTC for a tooltip. */
-export function localTime(milliseconds) {
-    return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "short" })
-        .format(new Date(milliseconds));
+/* ---- times, in the viewer's zone and with 24 hours: a plant's clock has no AM ---- */
+
+function dateFormat(kind, options) {
+    return formatter(kind, (locale) => new Intl.DateTimeFormat(locale, { hourCycle: "h23", ...options }));
 }
 
+export function localTime(milliseconds) {
+    return dateFormat("time", { dateStyle: "medium", timeStyle: "short" }).format(milliseconds);
+}
+
+export function exactTime(milliseconds) {
+    return dateFormat("exact", { dateStyle: "medium", timeStyle: "medium" }).format(milliseconds);
+}
+
+export function clockTime(milliseconds, seconds) {
+    return seconds ? dateFormat("clock-s", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(milliseconds)
+        : dateFormat("clock", { hour: "2-digit", minute: "2-digit" }).format(milliseconds);
+}
+
+/* "22 Feb", with the year when asked for */
+export function dayText(milliseconds, year = false) {
+    return year ? dateFormat("month", { month: "short", year: "numeric" }).format(milliseconds)
+        : dateFormat("day", { day: "numeric", month: "short" }).format(milliseconds);
+}
+
+/* From one time to another, what both share said once. */
+export function timeRange(from, to) {
+    const short = to - from < 10 * MINUTE_S * 1000;
+    return dateFormat(short ? "range-s" : "range",
+        { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+          ...(short ? { second: "2-digit" } : {}) }).formatRange(from, to);
+}
+
+/* The UTC for a tooltip. */
 export function utcTime(milliseconds) {
     return new Date(milliseconds).toISOString().replace(".000Z", "Z");
 }
 
-/* Units as an instrument shows them. */
+/* A time as an element: the viewer's zone, both in its tooltip. */
+export function timeElement(milliseconds, text) {
+    return element("time", { datetime: utcTime(milliseconds), title: `${exactTime(milliseconds)} (${utcTime(milliseconds)})` },
+        text);
+}
+
+/* Units as an instrument shows them: those of the language first. */
 const UNITS = { degC: "°C", degF: "°F", deg: "°", "m3/h": "m³/h", "m/s2": "m/s²", us: "µs", ohm: "Ω" };
 export function unit(text) {
-    return UNITS[text] ?? text ?? "";
+    const key = `unit.${text}`;
+    return hasText(key) ? t(key) : UNITS[text] ?? text ?? "";
 }

@@ -1,6 +1,6 @@
 // The log-in form. Knows how to ask for the PIN; what follows is the caller's.
 
-import { call } from "./client.js";
+import { call } from "./common/client.js";
 import { t } from "./common/texts.js";
 import { setText } from "./common/dom.js";
 

@@ -1,4 +1,4 @@
-// Talks to the portal: JSON calls with a time-out, and the event stream. Knows nothing of the page.
+// Talks to the site: JSON calls with a time-out, and the event stream. Knows nothing of the page.
 
 const CALL_MS = 10_000;
 const AGAIN_MS = 5_000; // after the stream was closed for good (not merely interrupted)
@@ -23,35 +23,40 @@ async function readError(answer) {
 }
 
 export async function call(method, path, body) {
-    let answer;
     try {
-        answer = await fetch(path, {
+        const answer = await fetch(path, {
             method,
             headers: body === undefined ? {} : { "Content-Type": "application/json" },
             body: body === undefined ? undefined : JSON.stringify(body),
             signal: AbortSignal.timeout(CALL_MS),
         });
+        if (!answer.ok)
+            throw await readError(answer);
+        return await answer.json();
     } catch (error) {
-        throw new CallError(0, "unreachable", error.message);
+        throw error instanceof CallError ? error : new CallError(0, "unreachable", error.message);
     }
-    if (!answer.ok)
-        throw await readError(answer);
-    return answer.json();
 }
 
-/* handlers: {reading(data), service(data), broken()}; broken is called when nothing comes any more, once a try.
+/* get("/api/history", {channel: "a b", points: 800}); null and undefined are left out. */
+export function get(path, query = {}) {
+    const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+    return call("GET", given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`);
+}
+
+/* handlers: {<event>(data), ..., broken()}; broken is called when nothing comes any more, once a try.
  * Returns a function that ends it. */
-export function watch(path, handlers) {
+export function watch(path, { broken, ...handlers }) {
     let source = null;
     let timer = 0;
     const open = () => {
         source = new EventSource(path);
-        for (const name of ["reading", "service"])
-            source.addEventListener(name, (event) => handlers[name](JSON.parse(event.data)));
+        for (const [name, handler] of Object.entries(handlers))
+            source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
         source.addEventListener("error", () => {
             if (source.readyState === EventSource.CLOSED)
                 timer = setTimeout(open, AGAIN_MS); // refused: the browser does not try again by itself
-            handlers.broken();
+            broken();
         });
     };
     open();

@@ -1,0 +1,109 @@
+"""A made-up month of a made-up machine, for the page: works by day, is off at night (gaps), warms up, has one spike
+that lasts a second, alarms, and calls of a server. Nothing of it was measured anywhere; its seed is fixed."""
+
+import datetime
+import math
+import random
+import uuid
+
+ROLLUP_S = 30
+RAW_S = 10           # between the readings of the last day
+SPARSE_S = 600       # and of the days before: the roll-ups tell them
+RAW_DAY_S = 24 * 3600
+CHANNELS = ("engine_rpm", "coolant_temp", "oil_pressure", "battery_voltage")
+SPIKE_AGO_S = 12 * 86400 + 3 * 3600
+SPIKE_RPM = 7950.0
+
+
+def works(time_s):
+    """By day and not on Sundays; the current hour always, so that the live end is one."""
+    now = datetime.datetime.now().timestamp()
+    moment = datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc)
+    return now - time_s < 3 * 3600 or (6 <= moment.hour < 21 and moment.weekday() != 6)
+
+
+def value_of(channel, time_s, dice):
+    """What the channel would show then."""
+    day = math.sin(time_s / 5400) + 0.4 * math.sin(time_s / 700)
+    noise = dice.uniform(-1, 1)
+    return {
+        "engine_rpm": 1450 + 320 * day + 60 * noise,
+        "coolant_temp": 84 + 5 * math.sin(time_s / 9000) + 0.5 * noise,
+        "oil_pressure": 4.1 + 0.5 * day + 0.08 * noise,
+        "battery_voltage": 13.8 + 0.2 * math.sin(time_s / 20000) + 0.04 * noise,
+    }[channel]
+
+
+def write_month(root, days=30):
+    """Roll-ups of all days, readings close together of the last one. Returns the time of the spike in s."""
+    dice = random.Random(20261121)
+    now = math.floor(datetime.datetime.now().timestamp() / ROLLUP_S) * ROLLUP_S
+    ids = {row[0]: number for number, row in enumerate(root.channels, 1)}
+    rollups, readings = [], []
+    for start in range(now - days * 86400, now, ROLLUP_S):
+        if not works(start):
+            continue
+        for channel in CHANNELS:
+            low = value_of(channel, start, dice)
+            high = low + abs(value_of(channel, start + ROLLUP_S, dice) - low)
+            recent = now - start < RAW_DAY_S
+            times = range(start, start + ROLLUP_S, RAW_S) if recent else [start] if start % SPARSE_S == 0 else []
+            values = [value_of(channel, time, dice) for time in times]
+            readings += [(time * 1_000_000, ids[channel], round(value, 3)) for time, value in zip(times, values)]
+            rollups.append([ids[channel], start * 1_000_000, round(min([low, *values]), 3), round(max([high, *values]), 3)])
+    spike_us = (now - SPIKE_AGO_S) * 1_000_000
+    for row in rollups:
+        if row[0] == ids["engine_rpm"] and row[1] == spike_us:
+            row[3] = SPIKE_RPM
+    readings.sort()
+    root.db.execute("begin")
+    root.db.executemany("insert or replace into rollups values(?,?,?,?)", rollups)
+    root.db.executemany("insert into readings values(?,?,?,?)",
+                        [(root.seq + number, *row) for number, row in enumerate(readings, 1)])
+    root.seq += len(readings)
+    root.db.execute("insert or replace into meta values('rollup_seq', ?)", [root.seq])
+    root.db.execute("update meta set value = ? where key = 'next_seq'", [root.seq + 1])
+    root.db.execute("commit")
+    return spike_us // 1_000_000
+
+
+def write_alarm(root, channel, severity, message, raised_s, resolved_s=None, alarm_id=None):
+    """Offsets in s from now (below 0: ago); resolved None: it lasts. Returns its id: the same id resolves it later."""
+    now_us = int(datetime.datetime.now().timestamp() * 1e6)
+    raised_us = alarm_id or now_us + int(raised_s * 1e6)
+    ids = {row[0]: number for number, row in enumerate(root.channels, 1)}
+    root.seq += 1
+    root.db.execute("begin")
+    root.db.execute("insert or replace into alarms (alarm_id, seq, channel_id, severity, message, raised_us, resolved_us)"
+                    " values(?,?,?,?,?,?,?)",
+                    [raised_us, root.seq, ids[channel], severity, message, raised_us,
+                     None if resolved_s is None else now_us + int(resolved_s * 1e6)])
+    root.db.execute("update meta set value = ? where key = 'next_seq'", [root.seq + 1])
+    root.db.execute("commit")
+    return raised_us
+
+
+def write_alarms(root):
+    """Two that last and a history; how they are worded is up to the collector."""
+    write_alarm(root, "coolant_temp", "critical", "coolant_temp is 104.2 degC, above its limit 95", -190)
+    write_alarm(root, "battery_voltage", "warning", "battery_voltage is 11.3 V, below its limit 11.5", -2 * 3600)
+    for day in (1, 2, 5, 9, 12, 20):
+        write_alarm(root, "coolant_temp", "warning", "coolant_temp is 96.1 degC, above its limit 95",
+                    -day * 86400 - 5000, -day * 86400 - 4400 + 60 * day)
+    write_alarm(root, "oil_pressure", "critical", "oil_pressure is 0.8 bar, below its limit 1", -3 * 86400, -3 * 86400 + 45)
+    write_alarm(root, "engine_rpm", "info", "engine_rpm is 7,950 rpm, above its limit 6,500", -SPIKE_AGO_S, -SPIKE_AGO_S + 1)
+
+
+def write_contacts(root):
+    """The agent's last sessions with a made-up server."""
+    def ago(seconds):
+        moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    root.replace("agent/contacts.json", {"sessions": [
+        {"ended_at": ago(720), "address": "10.0.0.7", "records": 250000, "bytes": 2_831_155, "outcome": "ok",
+         "update_version": None},
+        {"ended_at": ago(87000), "address": "10.0.0.7", "records": 81234, "bytes": 903_200, "outcome": "broken",
+         "update_version": None},
+        {"ended_at": ago(180000), "address": "10.0.0.7", "records": 512345, "bytes": 5_200_300, "outcome": "ok",
+         "update_version": "1.0.1"}]})
+    root.replace("agent/last_sync.txt", f"{ago(720)} {uuid.uuid4()}\n")

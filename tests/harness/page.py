@@ -1,0 +1,134 @@
+"""The operator's page in headless Chromium: opening, logging in, waiting for what is seen, pictures."""
+
+import os
+import pathlib
+import re
+
+import telehaul
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+SCREENSHOTS = pathlib.Path(os.environ.get("TELEHAUL_SCREENSHOTS", telehaul.PROJECT / "build" / "screenshots"))
+WIDTHS = (360, 768, 1440)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
+         "--window-size=1440,900")
+# A key that no language has shows itself: lower case words joined by a point, as no text of the page is.
+KEYS = r"\b(title|header|view|answer|problem|services?|values|inputs?|storage|server|machine|severity|alarms|chart|unit|login|age|duration)\.[a-z_]+\b(?!log|txt|env)"
+
+
+def open_browser(folder):
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in (*FLAGS, f"--user-data-dir={folder}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+
+
+def reset(browser):
+    """A browser that was never here."""
+    browser.get("about:blank")
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    set_scheme(browser, "light")
+    browser.get_log("browser")
+
+
+def set_scheme(browser, scheme):
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                            {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+
+def set_width(browser, width, height=800, touch=False):
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch})
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
+
+
+def one(browser, selector):
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def every(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def text_of(browser, selector):
+    return one(browser, selector).text
+
+
+def wait_for_text(browser, selector, wanted):
+    return telehaul.wait_until(lambda: wanted in text_of(browser, selector), f"`{wanted}` in {selector}")
+
+
+def wait_for(browser, selector):
+    """Until it is there and seen."""
+    return telehaul.wait_until(lambda: next((found for found in every(browser, selector) if found.is_displayed()), None),
+                               selector)
+
+
+def open_page(browser, root, scheme="light", address=""):
+    """The log-in form of a browser that was never here."""
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    set_scheme(browser, scheme)
+    browser.get("about:blank")
+    browser.get(f"{root.url()}/{address}")
+    wait_for(browser, "#login")
+
+
+def log_in(browser, pin):
+    field = one(browser, "#pin")
+    field.clear()
+    field.send_keys(pin, Keys.ENTER)
+
+
+def open_view(browser, root, scheme="light", address=""):
+    open_page(browser, root, scheme, address)
+    log_in(browser, root.pin)
+    wait_for(browser, "#main")
+
+
+def drawn(browser, charts=1):
+    """Until so many charts have drawn what they asked for."""
+    telehaul.wait_until(lambda: len(every(browser, ".chart:not([data-loading]) canvas")) >= charts and
+                        not every(browser, ".chart[data-loading]"), f"{charts} drawn charts")
+
+
+def take(browser, name, widths=WIDTHS):
+    """One picture a width, of the whole page; nothing sticks out, and no text is missing (its key would show)."""
+    shown = one(browser, "body").text
+    assert not re.search(KEYS, shown), re.search(KEYS, shown).group()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for width in widths:
+        set_width(browser, width)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} px wide on {width}: {sticking_out(browser, width)}"
+        set_width(browser, width, browser.execute_script("return Math.max(800, document.documentElement.scrollHeight)"))
+        if every(browser, ".chart"):
+            drawn(browser)
+        browser.save_screenshot(str(SCREENSHOTS / f"{name}-{width}.png"))
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def sticking_out(browser, width):
+    return browser.execute_script(
+        "return [...document.body.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > arguments[0] + 1)"
+        ".slice(0, 8).map((e) => `${e.tagName}#${e.id}.${e.className}`)", width)
+
+
+def console_errors(browser, besides=()):
+    """What the console says: errors, and every breach of the page's policy at whatever level."""
+    return [entry["message"] for entry in browser.get_log("browser")
+            if (entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"])
+            and not any(word in entry["message"] for word in besides)]
+
+
+def value_of(browser, channel):
+    for row in every(browser, ".group tr"):
+        if row.find_element(By.TAG_NAME, "th").get_attribute("title").startswith(channel + ":"):
+            return row.find_element(By.CLASS_NAME, "figure").text
+    return None
