@@ -1,38 +1,14 @@
 /* The central store as one SQLite file. Its SQL is listed below and prepared whole when it is opened. */
+#include "server_tools/central/central_sqlite.h"
+
 #include <libgen.h>
 
-#include "common/base/asset.h"
 #include "common/base/rfc3339.h"
-#include "common/base/text.h"
-#include "common/crypto/hash.h"
 #include "common/os/file.h"
-#include "common/store/db_rows.h"
-#include "common/store/migrate.h"
-#include "server_tools/central/central_driver.h"
 
 extern const struct asset central_sqlite_migrations[];
 
-enum {
-    MIGRATIONS_MAX = 100,
-    FOLDER_MODE = 0750,
-    JOURNAL_DAYS = 30,
-};
-
-#define JOURNAL_KEPT_US (INT64_C(86400) * JOURNAL_DAYS * US_PER_S)
-
-enum query {
-    Q_VEHICLE,
-    Q_CURSOR,
-    Q_MOVE_CURSOR,
-    Q_CHANNEL,
-    Q_MAKE_CHANNEL,
-    Q_ADD,
-    Q_JOURNAL,
-    Q_FORGET_JOURNAL,
-    Q_COUNT_ROWS,
-    Q_COUNT_CHANNELS,
-    QUERIES
-};
+enum { FOLDER_MODE = 0750 };
 
 static const char *const queries[QUERIES] = {
     [Q_VEHICLE] =
@@ -46,9 +22,8 @@ static const char *const queries[QUERIES] = {
         " last_sync_at = coalesce(excluded.last_sync_at, last_sync_at),"
         " sync_status = coalesce(excluded.sync_status, sync_status) RETURNING vehicle_id",
     [Q_CURSOR] = "SELECT seq FROM sync_cursor WHERE vehicle_id = ?1 AND store_id = ?2 AND stream = ?3",
-    [Q_MOVE_CURSOR] =
-        "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq) VALUES (?1, ?2, 'readings', ?3)"
-        " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+    [Q_MOVE_CURSOR] = "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq) VALUES (?1, ?2, ?3, ?4)"
+                      " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
     [Q_CHANNEL] = "SELECT channel_id FROM channel_config WHERE vehicle_id = ?1 AND name = ?2",
     [Q_MAKE_CHANNEL] = "INSERT INTO channel_config (vehicle_id, channel_id, name) SELECT ?1,"
                        " coalesce(max(channel_id), 0) + 1, ?2 FROM channel_config WHERE vehicle_id = ?1"
@@ -60,6 +35,23 @@ static const char *const queries[QUERIES] = {
         " bytes, note) SELECT ?1, coalesce(max(journal_id), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7"
         " FROM sync_journal WHERE vehicle_id = ?1",
     [Q_FORGET_JOURNAL] = "DELETE FROM sync_journal WHERE vehicle_id = ?1 AND finished_at < ?2",
+    [Q_DESCRIBED] =
+        "SELECT synced_at IS NOT NULL, synced_at > ?3 AND synced_at <= ?4, unit IS ?5 AND min_value IS ?6"
+        " AND max_value IS ?7 AND description IS ?8 FROM channel_config WHERE vehicle_id = ?1 AND channel_id "
+        "= ?2",
+    [Q_KEEP_CHANGE] =
+        "INSERT INTO channel_changes (vehicle_id, change_id, channel_id, unit, min_value, max_value,"
+        " description, held_until, seen_at) SELECT ?1, (SELECT coalesce(max(change_id), 0) + 1 FROM"
+        " channel_changes WHERE vehicle_id = ?1), channel_id, unit, min_value, max_value, description,"
+        " (SELECT last_sync_at FROM vehicles WHERE vehicle_id = ?1), ?3 FROM channel_config"
+        " WHERE vehicle_id = ?1 AND channel_id = ?2",
+    [Q_DESCRIBE] = "UPDATE channel_config SET synced_at = ?3, unit = ?5, min_value = ?6, max_value = ?7, "
+                   "description = ?8"
+                   " WHERE vehicle_id = ?1 AND channel_id = ?2",
+    [Q_ADD_ALARM] =
+        "INSERT OR IGNORE INTO alarms_log (vehicle_id, alarm_id, channel_id, severity, message, raised_us,"
+        " resolved_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [Q_END_ALARM] = "UPDATE alarms_log SET resolved_us = ?3 WHERE vehicle_id = ?1 AND alarm_id = ?2",
     [Q_COUNT_ROWS] = "SELECT count(*) FROM measurements WHERE vehicle_id = ?1",
     [Q_COUNT_CHANNELS] = "SELECT count(*) FROM channel_config WHERE vehicle_id = ?1",
 };
@@ -69,18 +61,6 @@ static const struct db_rows_column batch_columns[] = {
     {"time_us", DB_ROWS_I64, offsetof(struct central_row, time_us)},
     {"value", DB_ROWS_DOUBLE, offsetof(struct central_row, value)},
 };
-
-struct central_sqlite {
-    struct central central; /* first */
-    sqlite3 *db;
-    sqlite3_stmt *stmts[QUERIES];
-    struct db_rows batch; /* the table `batch` */
-};
-
-static struct central_sqlite *sqlite_of(struct central *central)
-{
-    return (struct central_sqlite *)central;
-}
 
 /* ---- open and close ---- */
 
@@ -95,19 +75,11 @@ static void sqlite_close(struct central *central)
 
 static bool migrate(sqlite3 *db, const struct clock *clock, struct error *err)
 {
-    struct migration migrations[MIGRATIONS_MAX];
-    char sums[MIGRATIONS_MAX][SHA256_HEX_BYTES];
-    size_t count = 0;
-    for (const struct asset *asset = central_sqlite_migrations; asset->name != NULL; asset++) {
-        if (count == MIGRATIONS_MAX)
-            return error_set(err, ERR_INTERNAL, "more than %d migrations", MIGRATIONS_MAX);
-        unsigned char sum[SHA256_BYTES];
-        sha256_of(asset_view(asset), sum);
-        text_hex_encode(sums[count], sum, sizeof(sum));
-        migrations[count] = (struct migration){asset->name, asset_view(asset), sums[count]};
-        count++;
-    }
-    return migrate_db(db, migrations, count, TELEHAUL_VERSION, clock, err);
+    SCOPE_FREE struct central_migrations *migrations = malloc(sizeof(*migrations));
+    if (migrations == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for the central store");
+    return central_migrations_load(central_sqlite_migrations, migrations, err) &&
+           migrate_db(db, migrations->items, migrations->count, TELEHAUL_VERSION, clock, err);
 }
 
 static bool make_folder_of(const char *path, struct error *err)
@@ -142,28 +114,22 @@ static bool open_parts(struct central_sqlite *self, const char *path, const stru
 
 /* ---- small statements ---- */
 
-static void bind_text_or_null(sqlite3_stmt *stmt, int index, const char *text)
+void sqlite_bind_text(sqlite3_stmt *stmt, int index, struct view text)
 {
-    struct view view = view_of(text);
-    if (view.size == 0)
+    if (text.size == 0)
         db_bind_null(stmt, index);
     else
-        db_bind_view(stmt, index, view);
+        db_bind_view(stmt, index, text);
 }
 
-static void bind_time(sqlite3_stmt *stmt, int index, int64_t utc_us)
+void sqlite_bind_time(sqlite3_stmt *stmt, int index, int64_t utc_us)
 {
     char text[RFC3339_US_BYTES];
     rfc3339_format_us(text, utc_us);
-    db_bind_view(stmt, index, view_of(text));
-}
-
-static void bind_time_or_null(sqlite3_stmt *stmt, int index, int64_t utc_us)
-{
     if (utc_us == INT64_MIN)
         db_bind_null(stmt, index);
     else
-        bind_time(stmt, index, utc_us);
+        db_bind_view(stmt, index, view_of(text));
 }
 
 /* The first column of the statement's one row; *found false when it gives none. Runs it to its end. */
@@ -186,7 +152,7 @@ static bool one_i64(sqlite3_stmt *stmt, int64_t *out, bool *found, struct error 
 }
 
 /* A row that must be there. */
-static bool need_i64(sqlite3_stmt *stmt, int64_t *out, struct error *err)
+bool sqlite_need_i64(sqlite3_stmt *stmt, int64_t *out, struct error *err)
 {
     bool found = false;
     if (!one_i64(stmt, out, &found, err))
@@ -199,17 +165,17 @@ static bool sqlite_vehicle(struct central *central, const struct central_vehicle
 {
     sqlite3_stmt *stmt = sqlite_of(central)->stmts[Q_VEHICLE];
     db_bind_view(stmt, 1, view_of(vehicle->client_id));
-    bind_text_or_null(stmt, 2, vehicle->host);
+    sqlite_bind_text(stmt, 2, view_of(vehicle->host));
     if (vehicle->agent_port > 0)
         db_bind_i64(stmt, 3, vehicle->agent_port);
     else
         db_bind_null(stmt, 3);
-    bind_text_or_null(stmt, 4, vehicle->agent_id);
-    bind_text_or_null(stmt, 5, vehicle->software_version);
-    bind_time_or_null(stmt, 6, vehicle->last_seen_us);
-    bind_time_or_null(stmt, 7, vehicle->last_sync_us);
-    bind_text_or_null(stmt, 8, vehicle->sync_status);
-    return need_i64(stmt, vehicle_id, err);
+    sqlite_bind_text(stmt, 4, view_of(vehicle->agent_id));
+    sqlite_bind_text(stmt, 5, view_of(vehicle->software_version));
+    sqlite_bind_time(stmt, 6, vehicle->last_seen_us);
+    sqlite_bind_time(stmt, 7, vehicle->last_sync_us);
+    sqlite_bind_text(stmt, 8, view_of(vehicle->sync_status));
+    return sqlite_need_i64(stmt, vehicle_id, err);
 }
 
 static bool sqlite_cursor(struct central *central, int64_t vehicle_id, const char *store_id,
@@ -227,8 +193,8 @@ static bool sqlite_cursor(struct central *central, int64_t vehicle_id, const cha
     return true;
 }
 
-static bool sqlite_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
-                           struct error *err)
+bool sqlite_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
+                    struct error *err)
 {
     struct central_sqlite *self = sqlite_of(central);
     bool found;
@@ -259,15 +225,16 @@ static bool add_rows(struct central_sqlite *self, int64_t vehicle_id, const stru
     return ok;
 }
 
-static bool move_cursor(struct central_sqlite *self, int64_t vehicle_id, const char *store_id,
-                        int64_t last_seq, struct error *err)
+bool sqlite_move_cursor(struct central_sqlite *self, int64_t vehicle_id, const char *store_id,
+                        const char *stream, int64_t last_seq, struct error *err)
 {
     if (store_id == NULL)
         return true;
     sqlite3_stmt *stmt = self->stmts[Q_MOVE_CURSOR];
     db_bind_i64(stmt, 1, vehicle_id);
     db_bind_view(stmt, 2, view_of(store_id));
-    db_bind_i64(stmt, 3, last_seq);
+    db_bind_view(stmt, 3, view_of(stream));
+    db_bind_i64(stmt, 4, last_seq);
     return db_run(stmt, err);
 }
 
@@ -279,7 +246,7 @@ static bool sqlite_add(struct central *central, int64_t vehicle_id, const char *
     if (!db_begin(self->db, err))
         return false;
     if (!add_rows(self, vehicle_id, rows, count, &new_rows, err) ||
-        !move_cursor(self, vehicle_id, store_id, last_seq, err)) {
+        !sqlite_move_cursor(self, vehicle_id, store_id, "readings", last_seq, err)) {
         db_rollback(self->db);
         return false;
     }
@@ -295,8 +262,8 @@ static bool write_journal(struct central_sqlite *self, const struct central_jour
 {
     sqlite3_stmt *stmt = self->stmts[Q_JOURNAL];
     db_bind_i64(stmt, 1, entry->vehicle_id);
-    bind_time(stmt, 2, entry->started_us);
-    bind_time(stmt, 3, entry->finished_us);
+    sqlite_bind_time(stmt, 2, entry->started_us);
+    sqlite_bind_time(stmt, 3, entry->finished_us);
     db_bind_view(stmt, 4, view_of(entry->status));
     db_bind_i64(stmt, 5, entry->rows_written);
     db_bind_i64(stmt, 6, entry->bytes);
@@ -305,7 +272,7 @@ static bool write_journal(struct central_sqlite *self, const struct central_jour
         return false;
     stmt = self->stmts[Q_FORGET_JOURNAL];
     db_bind_i64(stmt, 1, entry->vehicle_id);
-    bind_time(stmt, 2, clock_utc_us(self->central.clock) - JOURNAL_KEPT_US);
+    sqlite_bind_time(stmt, 2, clock_utc_us(self->central.clock) - CENTRAL_JOURNAL_KEPT_US);
     return db_run(stmt, err);
 }
 
@@ -327,20 +294,39 @@ static bool sqlite_count(struct central *central, int64_t vehicle_id, int64_t *r
     int64_t row_count = 0;
     db_bind_i64(self->stmts[Q_COUNT_ROWS], 1, vehicle_id);
     db_bind_i64(self->stmts[Q_COUNT_CHANNELS], 1, vehicle_id);
-    if ((rows != NULL && !need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err)) ||
-        !need_i64(self->stmts[Q_COUNT_CHANNELS], channels, err))
+    if ((rows != NULL && !sqlite_need_i64(self->stmts[Q_COUNT_ROWS], &row_count, err)) ||
+        !sqlite_need_i64(self->stmts[Q_COUNT_CHANNELS], channels, err))
         return false;
     if (rows != NULL)
         *rows = row_count;
     return true;
 }
 
+/* One writer at a time is what SQLite is, and a batch that another importer has added does nothing. */
+static bool sqlite_lock(struct central *central, int64_t vehicle_id, struct error *err)
+{
+    (void)central;
+    (void)vehicle_id;
+    (void)err;
+    return true;
+}
+
+static void sqlite_unlock(struct central *central, int64_t vehicle_id)
+{
+    (void)central;
+    (void)vehicle_id;
+}
+
 static const struct central_driver sqlite_driver = {
     .close = sqlite_close,
     .vehicle = sqlite_vehicle,
     .cursor = sqlite_cursor,
+    .lock = sqlite_lock,
+    .unlock = sqlite_unlock,
     .channel = sqlite_channel,
     .add = sqlite_add,
+    .describe = sqlite_describe,
+    .add_alarms = sqlite_add_alarms,
     .journal = sqlite_journal,
     .count = sqlite_count,
 };

@@ -8,76 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "common/os/file.h"
-#include "common/store/db.h"
 #include "server_tools/central/central.h"
-
-#define STORE "6f9b7b0e-8f3e-4a53-9d53-0f6f3f1d2c11"
-
-/* A folder of its own for each test, with a central store in it. */
-struct world {
-    char folder[32];
-    struct path path;
-    struct clock_fake clock;
-    struct central *central;
-    int64_t vehicle_id;
-};
-
-static int64_t vehicle_named(struct central *central, const char *client_id)
-{
-    struct central_vehicle vehicle = {.last_seen_us = INT64_MIN, .last_sync_us = INT64_MIN};
-    snprintf(vehicle.client_id, sizeof(vehicle.client_id), "%s", client_id);
-    int64_t id = -1;
-    assert_true(central_vehicle(central, &vehicle, &id, NULL));
-    return id;
-}
-
-static int set_up(void **state)
-{
-    struct world *world = calloc(1, sizeof(*world));
-    memcpy(world->folder, "/tmp/central_XXXXXX", sizeof("/tmp/central_XXXXXX"));
-    assert_non_null(mkdtemp(world->folder));
-    assert_true(path_join(&world->path, world->folder, "new/central.db", NULL));
-    clock_fake_init(&world->clock, INT64_C(1771754400000000), 0);
-    struct error err = {0};
-    world->central = central_open(world->path.text, &world->clock.clock, &err);
-    if (world->central == NULL)
-        fail_msg("%s", err.text);
-    world->vehicle_id = vehicle_named(world->central, "tractor-7");
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    central_close(world->central);
-    static const char *const names[] = {"new/central.db", "new/central.db-wal", "new/central.db-shm", "new",
-                                        ""};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct path path;
-        assert_true(path_printf(&path, NULL, "%s/%s", world->folder, names[i]));
-        remove(path.text);
-    }
-    free(world);
-    return 0;
-}
-
-static void reopen(struct world *world)
-{
-    central_close(world->central);
-    world->central = central_open(world->path.text, &world->clock.clock, NULL);
-    assert_non_null(world->central);
-}
-
-/* The rows as somebody with sqlite3 sees them. */
-static int64_t ask(const struct world *world, const char *sql)
-{
-    SCOPE_DB sqlite3 *db = db_open(world->path.text, DB_READ, NULL);
-    int64_t value = -1;
-    assert_true(db_query_i64(db, sql, -1, &value, NULL));
-    return value;
-}
+#include "tests/unit/server_tools/central/stores.h"
 
 static void vehicles_are_found_again(void **state)
 {
@@ -102,10 +34,10 @@ static void what_is_not_known_stays(void **state)
     int64_t id;
     assert_true(central_vehicle(world->central, &vehicle, &id, NULL));
     vehicle_named(world->central, "tractor-7");
-    assert_int_equal(ask(world,
-                         "SELECT host = '10.0.0.7' AND agent_port = 9876 AND software_version = '1.0.0'"
-                         " AND last_seen_at = '1970-01-01T00:00:01.000000Z' AND last_sync_at IS NULL"
-                         " AND sync_status = 'ok' AND kind = 'vehicle' AND name = client_id FROM vehicles"),
+    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles WHERE host = '10.0.0.7' AND agent_port = 9876 "
+                                "AND software_version = '1.0.0'"
+                                " AND last_seen_at = '1970-01-01T00:00:01.000000Z' AND last_sync_at IS NULL"
+                                " AND sync_status = 'ok' AND kind = 'vehicle' AND name = client_id"),
                      1);
 }
 
@@ -139,7 +71,7 @@ static void rows_and_cursor_come_together(void **state)
     assert_int_equal(seq, 40);
     assert_int_equal(ask(world, "SELECT count(*) FROM measurements WHERE value IS NULL AND channel_id = 1"),
                      1);
-    assert_int_equal(ask(world, "SELECT time_us FROM measurements WHERE value = 1.5"), 2000);
+    assert_int_equal(ask(world, "SELECT {time} FROM measurements WHERE value = 1.5"), 2000);
 }
 
 static void repeated_rows_change_nothing(void **state)
@@ -151,7 +83,7 @@ static void repeated_rows_change_nothing(void **state)
     assert_true(central_add(world->central, world->vehicle_id, STORE, 2, rows, 2, &added, NULL));
     assert_true(central_add(world->central, world->vehicle_id, STORE, 3, again, 2, &added, NULL));
     assert_int_equal(added, 1);
-    assert_int_equal(ask(world, "SELECT sum(value) FROM measurements"), 6);
+    assert_int_equal(ask(world, "SELECT CAST(sum(value) AS bigint) FROM measurements"), 6);
     assert_true(central_add(world->central, world->vehicle_id, STORE, 3, again, 2, &added, NULL));
     assert_int_equal(added, 0);
 }
@@ -218,18 +150,307 @@ static void counts_of_one_vehicle(void **state)
     assert_int_equal(channels, 1);
 }
 
-static void what_is_no_sqlite_file_is_refused(void **state)
+/* ---- times ---- */
+
+static int64_t us_of(const char *text)
+{
+    int64_t utc_us = -1;
+    assert_true(rfc3339_parse_us(view_of(text), &utc_us));
+    return utc_us;
+}
+
+static void every_time_of_a_line_is_kept_to_the_microsecond(void **state)
 {
     struct world *world = *state;
-    static const char *const urls[] = {"postgresql://db/telehaul", "postgres://db", "http://x", ""};
+    static const char *const times[] = {"0000-01-01T00:00:00.000000Z", "0000-02-29T23:59:59.999999Z",
+                                        "1582-10-15T00:00:00.000001Z", "1999-12-31T23:59:59.999999Z",
+                                        "2000-01-01T00:00:00.000000Z", "2026-02-28T23:59:59.999999Z",
+                                        "2026-03-01T00:00:00.000000Z", "2099-12-31T23:59:59.999999Z",
+                                        "2100-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"};
+    struct central_row rows[COUNT_OF(times)];
+    int64_t added = -1;
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        rows[i] = (struct central_row){us_of(times[i]), 1, (double)i};
+    struct error err = {0};
+    if (!central_add(world->central, world->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(added, COUNT_OF(times));
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        char sql[100];
+        snprintf(sql, sizeof(sql), "SELECT {time} FROM measurements WHERE value = %zu", i);
+        assert_int_equal(ask(world, sql), us_of(times[i]));
+    }
+    assert_true(
+        central_add(world->central, world->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, NULL));
+    assert_int_equal(added, 0);
+}
+
+static void a_time_that_no_line_can_tell_is_refused(void **state)
+{
+    struct world *world = *state;
+    const int64_t bad[] = {us_of("0000-01-01T00:00:00Z") - 1, us_of("9999-12-31T23:59:59.999999Z") + 1,
+                           INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct central_row rows[] = {{1000, 1, 1}, {bad[i], 1, 1}};
+        struct error err = {0};
+        int64_t added = -1;
+        assert_false(central_add(world->central, world->vehicle_id, STORE, 7, rows, 2, &added, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_int_equal(added, -1);
+    }
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
+}
+
+/* ---- batches that overlap ---- */
+
+/* Second `first` to `last` of so many channels. */
+static size_t fill(struct central_row *rows, int64_t first, int64_t last, int channels)
+{
+    size_t count = 0;
+    for (int64_t second = first; second <= last; second++) {
+        for (int channel = 1; channel <= channels; channel++)
+            rows[count++] = (struct central_row){second * US_PER_S + channel, channel, (double)second};
+    }
+    return count;
+}
+
+static void what_overlaps_is_added_once(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        int64_t first, last;
+        int channels;
+        int64_t added;
+    } batches[] = {
+        {1000, 1999, 3, 3000}, {1000, 1999, 3, 0}, {1500, 2499, 3, 1500}, {500, 999, 3, 1500},
+        {1, 3000, 2, 2000},    {1, 3000, 4, 4000}, {1, 3000, 4, 0},
+    };
+    SCOPE_FREE struct central_row *rows = calloc(CENTRAL_BATCH_ROWS, sizeof(*rows));
+    for (size_t i = 0; i < COUNT_OF(batches); i++) {
+        int64_t added = -1;
+        size_t count = fill(rows, batches[i].first, batches[i].last, batches[i].channels);
+        assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, count, &added, NULL));
+        assert_int_equal(added, batches[i].added);
+    }
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 12000);
+    assert_int_equal(
+        ask(world, "SELECT count(*) FROM measurements WHERE value * 1000000 + channel_id = {time}"), 12000);
+}
+
+static void rows_of_one_batch_that_repeat_each_other_count_once(void **state)
+{
+    struct world *world = *state;
+    struct central_row rows[] = {{1000, 1, 1}, {1000, 2, 5}, {1000, 1, 2}, {1000, 1, NAN}, {999, 1, 7}};
+    int64_t added = -1;
+    assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, 5, &added, NULL));
+    assert_int_equal(added, 3);
+    assert_int_equal(ask(world, "SELECT CAST(sum(value) AS bigint) FROM measurements"),
+                     13); /* the first counts */
+}
+
+static void a_batch_of_nothing_moves_the_cursor(void **state)
+{
+    struct world *world = *state;
+    int64_t added = -1;
+    int64_t seq = -1;
+    assert_true(central_add(world->central, world->vehicle_id, STORE, 77, NULL, 0, &added, NULL));
+    assert_int_equal(added, 0);
+    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_int_equal(seq, 77);
+}
+
+static void special_values(void **state)
+{
+    struct world *world = *state;
+    struct central_row rows[] = {{1, 1, 5e-324}, {2, 1, -1.7976931348623157e308}, {3, 1, 0.1}, {4, 1, -0.0}};
+    int64_t added = -1;
+    assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, 4, &added, NULL));
+    assert_int_equal(ask(world, "SELECT count(*) FROM measurements WHERE ({time} = 1 AND value = 5e-324)"
+                                " OR ({time} = 2 AND value = -1.7976931348623157e308)"
+                                " OR ({time} = 3 AND value = 0.1) OR ({time} = 4 AND value = 0)"),
+                     4);
+}
+
+/* ---- what the machine says of its channels ---- */
+
+#define DAY(number) (INT64_C(1771754400000000) + (number)*INT64_C(86400) * US_PER_S)
+
+static int64_t describe(struct world *world, int64_t as_of_us, const char *unit, double max_value)
+{
+    const struct central_description said[] = {
+        {VIEW_LITERAL("oil"), view_of(unit), VIEW_LITERAL("pressure of oil"), 0.5, max_value},
+        {VIEW_LITERAL("gear"), VIEW_LITERAL(""), VIEW_LITERAL(""), NAN, NAN},
+    };
+    int64_t changed = -1;
+    struct error err = {0};
+    if (!central_describe(world->central, world->vehicle_id, as_of_us, said, COUNT_OF(said), &changed, &err))
+        fail_msg("%s", err.text);
+    return changed;
+}
+
+static void channels_as_their_machine_describes_them(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(world,
+                         "SELECT count(*) FROM channel_config WHERE (name = 'oil' AND unit = 'bar' AND"
+                         " min_value = 0.5 AND max_value = 10 AND description = 'pressure of oil' AND"
+                         " synced_at = '2026-02-22T10:00:00.000000Z' AND channel_id = 1) OR"
+                         " (name = 'gear' AND unit IS NULL AND min_value IS NULL AND max_value IS NULL AND"
+                         " description IS NULL AND channel_id = 2)"),
+                     2);
+    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 0);
+}
+
+static void a_channel_known_from_readings_alone_has_not_changed(void **state)
+{
+    struct world *world = *state;
+    int64_t id;
+    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("oil"), &id, NULL));
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE synced_at IS NULL"), 1);
+    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar' AND channel_id = 1"),
+                     1);
+}
+
+static void a_changed_unit_is_kept_beside_what_it_was(void **state)
+{
+    struct world *world = *state;
+    struct central_vehicle synced = {
+        .client_id = "tractor-7", .last_seen_us = INT64_MIN, .last_sync_us = DAY(2) + 5};
+    int64_t id;
+    clock_fake_advance(&world->clock, DAY(4) - DAY(0));
+    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
+    assert_int_equal(describe(world, DAY(1), "kPa", 10), 1); /* no readings had come as far as is known */
+    assert_true(central_vehicle(world->central, &synced, &id, NULL));
+    assert_int_equal(describe(world, DAY(3), "kPa", 1000), 1);
+    assert_int_equal(ask(world,
+                         "SELECT count(*) FROM channel_changes WHERE channel_id = 1 AND min_value = 0.5 AND"
+                         " max_value = 10 AND description = 'pressure of oil' AND"
+                         " ((change_id = 1 AND unit = 'bar' AND held_until IS NULL AND"
+                         " seen_at = '2026-02-23T10:00:00.000000Z') OR (change_id = 2 AND unit = 'kPa' AND"
+                         " held_until = '2026-02-24T10:00:00.000005Z' AND"
+                         " seen_at = '2026-02-25T10:00:00.000000Z'))"),
+                     2);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 2);
+    assert_int_equal(ask(world,
+                         "SELECT count(*) FROM channel_config WHERE unit = 'kPa' AND max_value = 1000 AND"
+                         " synced_at = '2026-02-25T10:00:00.000000Z'"),
+                     1);
+}
+
+static void what_an_older_archive_says_changes_nothing(void **state)
+{
+    struct world *world = *state;
+    clock_fake_advance(&world->clock, DAY(4) - DAY(0));
+    describe(world, DAY(3), "kPa", 10);
+    assert_int_equal(describe(world, DAY(2), "bar", 10), 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
+    /* but one from the future is of a clock that was ahead */
+    describe(world, DAY(400), "psi", 10);
+    assert_int_equal(describe(world, DAY(4), "bar", 10), 1);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), 1);
+}
+
+/* ---- alarms ---- */
+
+static int64_t add_alarms(struct world *world, int64_t last_seq, const struct central_alarm *alarms,
+                          size_t count)
+{
+    int64_t added = -1;
+    struct error err = {0};
+    if (!central_add_alarms(world->central, world->vehicle_id, STORE, last_seq, alarms, count, &added, &err))
+        fail_msg("%s", err.text);
+    return added;
+}
+
+static const struct central_alarm hot = {
+    DAY(1),   VIEW_LITERAL("oil"), VIEW_LITERAL("high"), VIEW_LITERAL("too \"hot\" \xe2\x84\x83"), DAY(1),
+    INT64_MIN};
+
+static struct central_alarm ended(struct central_alarm alarm, int64_t resolved_us)
+{
+    alarm.resolved_us = resolved_us;
+    return alarm;
+}
+
+static void alarms_come_with_their_cursor(void **state)
+{
+    struct world *world = *state;
+    const struct central_alarm alarms[] = {
+        hot, {DAY(2), VIEW_LITERAL(""), VIEW_LITERAL("low"), VIEW_LITERAL(""), DAY(2), DAY(2) + 1}};
+    int64_t seq = -1;
+    assert_int_equal(add_alarms(world, 40, alarms, 2), 2);
+    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "alarms", &seq, NULL));
+    assert_int_equal(seq, 40);
+    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_int_equal(seq, 0);
+    assert_int_equal(
+        ask(world, "SELECT alarm_id FROM alarms_log JOIN channel_config USING (vehicle_id, channel_id)"
+                   " WHERE name = 'oil' AND severity = 'high' AND message = 'too \"hot\" \xe2\x84\x83' AND"
+                   " {raised} = alarm_id AND {resolved} IS NULL"),
+        DAY(1));
+    assert_int_equal(
+        ask(world, "SELECT {resolved} FROM alarms_log WHERE channel_id IS NULL AND severity = 'low'"),
+        DAY(2) + 1);
+    assert_int_equal(add_alarms(world, 20, alarms, 2), 0);
+    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "alarms", &seq, NULL));
+    assert_int_equal(seq, 40); /* never back */
+}
+
+static void an_alarm_ends_once_and_for_all(void **state)
+{
+    struct world *world = *state;
+    const struct central_alarm over = ended(hot, DAY(1) + 60);
+    assert_int_equal(add_alarms(world, 1, &hot, 1), 1);
+    assert_int_equal(add_alarms(world, 2, &over, 1), 0);
+    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
+    assert_int_equal(add_alarms(world, 2, &hot, 1), 0); /* an old line again */
+    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
+    assert_int_equal(ask(world, "SELECT count(*) FROM alarms_log WHERE message LIKE 'too%'"), 1);
+}
+
+static void both_lines_of_an_alarm_in_one_call(void **state)
+{
+    struct world *world = *state;
+    struct central_alarm lines[] = {hot, ended(hot, DAY(1) + 60), hot};
+    lines[1].message = VIEW_LITERAL("only the end counts");
+    assert_int_equal(add_alarms(world, 3, lines, COUNT_OF(lines)), 1);
+    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log WHERE message LIKE 'too%'"), DAY(1) + 60);
+    assert_int_equal(add_alarms(world, 4, NULL, 0), 0);
+}
+
+static void too_many_alarms_are_a_bug(void **state)
+{
+    struct world *world = *state;
+    int64_t added;
+    struct error err = {0};
+    assert_false(central_add_alarms(world->central, world->vehicle_id, STORE, 1, NULL, CENTRAL_ALARMS_MAX + 1,
+                                    &added, &err));
+    assert_int_equal(err.code, ERR_INTERNAL);
+}
+
+/* ---- the rest ---- */
+
+static void the_lock_is_taken_and_given_back(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(central_lock(world->central, world->vehicle_id, NULL));
+        central_unlock(world->central, world->vehicle_id);
+    }
+}
+
+static void what_is_no_central_store_is_refused(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"mysql://db/telehaul", "http://x", "", "postgresql://u:p@h@db"};
     for (size_t i = 0; i < COUNT_OF(urls); i++) {
         struct error err = {0};
-        assert_null(central_open(urls[i], &world->clock.clock, &err));
+        assert_null(central_open(urls[i], clock_system(), &err));
         assert_int_equal(err.code, ERR_USAGE);
     }
-    struct error err = {0};
-    assert_null(central_open("postgresql://db/telehaul", &world->clock.clock, &err));
-    assert_non_null(strstr(err.text, "SQLite only"));
 }
 
 static void client_ids(void **state)
@@ -248,21 +469,34 @@ static void client_ids(void **state)
         assert_false(central_client_id_ok(bad[i]));
 }
 
-#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_A_WORLD(vehicles_are_found_again),
-        IN_A_WORLD(what_is_not_known_stays),
-        IN_A_WORLD(channels_are_numbered_in_each_vehicle),
-        IN_A_WORLD(rows_and_cursor_come_together),
-        IN_A_WORLD(repeated_rows_change_nothing),
-        IN_A_WORLD(the_cursor_never_moves_back),
-        IN_A_WORLD(a_batch_that_is_too_large_is_a_bug),
-        IN_A_WORLD(the_journal_forgets_after_30_days),
-        IN_A_WORLD(counts_of_one_vehicle),
-        IN_A_WORLD(what_is_no_sqlite_file_is_refused),
+        IN_BOTH(vehicles_are_found_again),
+        IN_BOTH(what_is_not_known_stays),
+        IN_BOTH(channels_are_numbered_in_each_vehicle),
+        IN_BOTH(rows_and_cursor_come_together),
+        IN_BOTH(repeated_rows_change_nothing),
+        IN_BOTH(the_cursor_never_moves_back),
+        IN_BOTH(a_batch_that_is_too_large_is_a_bug),
+        IN_BOTH(every_time_of_a_line_is_kept_to_the_microsecond),
+        IN_BOTH(a_time_that_no_line_can_tell_is_refused),
+        IN_BOTH(what_overlaps_is_added_once),
+        IN_BOTH(rows_of_one_batch_that_repeat_each_other_count_once),
+        IN_BOTH(a_batch_of_nothing_moves_the_cursor),
+        IN_BOTH(special_values),
+        IN_BOTH(channels_as_their_machine_describes_them),
+        IN_BOTH(a_channel_known_from_readings_alone_has_not_changed),
+        IN_BOTH(a_changed_unit_is_kept_beside_what_it_was),
+        IN_BOTH(what_an_older_archive_says_changes_nothing),
+        IN_BOTH(alarms_come_with_their_cursor),
+        IN_BOTH(an_alarm_ends_once_and_for_all),
+        IN_BOTH(both_lines_of_an_alarm_in_one_call),
+        IN_BOTH(too_many_alarms_are_a_bug),
+        IN_BOTH(the_lock_is_taken_and_given_back),
+        IN_BOTH(the_journal_forgets_after_30_days),
+        IN_BOTH(counts_of_one_vehicle),
+        cmocka_unit_test(what_is_no_central_store_is_refused),
         cmocka_unit_test(client_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,68 @@
+/* What the files of the PostgreSQL driver share. Private to central_postgres*.c. */
+#ifndef SERVER_TOOLS_CENTRAL_CENTRAL_POSTGRES_H
+#define SERVER_TOOLS_CENTRAL_CENTRAL_POSTGRES_H
+
+#include "common/store/pg.h"
+#include "server_tools/central/central_driver.h"
+
+struct central_postgres {
+    struct central central; /* first */
+    struct pg *pg;
+    char copy[PG_COPY_BUFFER_BYTES]; /* rows on their way */
+};
+
+static inline struct central_postgres *postgres_of(struct central *central)
+{
+    return (struct central_postgres *)central;
+}
+
+/* The first numbers of pg_advisory_lock(number, number) that are Telehaul's ("telh" and on). */
+enum {
+    LOCK_MIGRATIONS = 0x74656c68, /* with 0 */
+    LOCK_MONTHS,                  /* with 0 */
+    LOCK_VEHICLE,                 /* with vehicle_id: one importer */
+};
+
+/* ---- parameters: each writes to out and returns it ---- */
+
+enum { PARAM_BYTES = 40 };
+const char *param_i64(char out[PARAM_BYTES], int64_t value);
+/* A time as timestamptz reads it; NULL for INT64_MIN. */
+const char *param_time(char out[PARAM_BYTES], int64_t utc_us);
+/* NULL for "". */
+const char *param_text(const char *text);
+
+/* A statement whose result does not matter. */
+bool postgres_run(struct central_postgres *self, const char *sql, const char *const *params, size_t count,
+                  struct error *err) MUST_USE;
+
+/* Begins a transaction and holds the vehicle's row: numbers within the vehicle are given to one at a time. */
+bool postgres_begin_for(struct central_postgres *self, int64_t vehicle_id, struct error *err) MUST_USE;
+
+/* The statement that moves a cursor, inside the transaction of its rows. store_id NULL: none. */
+bool postgres_move_cursor(struct central_postgres *self, int64_t vehicle_id, const char *store_id,
+                          const char *stream, int64_t last_seq, struct error *err) MUST_USE;
+
+/* Makes those channels that are new, inside such a transaction. channels: a JSON array of objects with
+ * `name`; null is none. */
+bool postgres_make_channels(struct central_postgres *self, int64_t vehicle_id, const char *channels,
+                            struct error *err) MUST_USE;
+
+/* ---- the driver's larger functions ---- */
+
+/* Makes the partitions that the rows' months lack, each in a transaction of its own. *table: where all the
+ * rows belong, a partition or `measurements`; POSTGRES_TABLE_BYTES. */
+enum { POSTGRES_TABLE_BYTES = 32 };
+bool postgres_prepare_months(struct central_postgres *self, const struct central_row *rows, size_t count,
+                             char table[POSTGRES_TABLE_BYTES], struct error *err) MUST_USE;
+
+bool postgres_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
+                  const struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;
+bool postgres_describe(struct central *central, int64_t vehicle_id, int64_t as_of_us,
+                       const struct central_description *channels, size_t count, int64_t *changed,
+                       struct error *err) MUST_USE;
+bool postgres_add_alarms(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
+                         const struct central_alarm *alarms, size_t count, int64_t *added,
+                         struct error *err) MUST_USE;
+
+#endif
