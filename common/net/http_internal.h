@@ -1,6 +1,5 @@
 /* What the files of the HTTP server share; no other file includes it. http_server.c starts and stops,
- * http_request.c takes requests in, http_answer.c gives answers out, http_events.c is the event streams,
- * http_listen.c the listening socket. */
+ * http_request.c takes requests in, http_answer.c gives answers out, http_events.c is the event streams. */
 #ifndef COMMON_NET_HTTP_INTERNAL_H
 #define COMMON_NET_HTTP_INTERNAL_H
 
@@ -82,10 +81,5 @@ void http_events_tick(struct http_events *hub, int64_t now_us);
 void http_events_end(struct http_events *hub);
 struct http_events *http_events_destroy(struct http_events *hub); /* returns the next one */
 struct http_events *http_events_next(struct http_events *hub);
-
-/* http_listen.c */
-/* A listening socket on a numeric address; "::" takes IPv4 too. Returns -1 with err. */
-int http_listen(const char *bind, uint16_t port, struct error *err) MUST_USE;
-bool http_listen_port(int fd, uint16_t *out, struct error *err) MUST_USE;
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/net/http_internal.h"
+#include "common/os/listen.h"
 
 enum {
     /* Of a connection: headers, and the chunks of streams. */
@@ -248,8 +249,8 @@ static bool start_parts(struct http_server *server, struct error *err)
     server->linger = http_linger_new(config->clock, err);
     if (server->linger == NULL)
         return false;
-    SCOPE_FD int fd = http_listen(config->bind, config->port, err);
-    return fd >= 0 && http_listen_port(fd, &server->port, err) && start_keeper(server, err) &&
+    SCOPE_FD int fd = listen_tcp(config->bind, config->port, err);
+    return fd >= 0 && listen_port(fd, &server->port, err) && start_keeper(server, err) &&
            start_daemon(server, &fd, err);
 }
 
