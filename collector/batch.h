@@ -12,6 +12,7 @@ struct reading {
     int64_t time_us;
     double value;     /* finite, or NaN for null */
     uint32_t channel; /* index into the channel table */
+    bool kept;        /* its sender was made to wait for it: it is never dropped */
 };
 
 struct batch {
@@ -22,7 +23,10 @@ struct batch {
 void batch_clear(struct batch *batch);
 /* False: no memory. */
 bool batch_add(struct batch *batch, const struct reading *reading) MUST_USE;
-/* Drops the oldest so that at most max_count are left; returns how many it dropped. */
+/* Drops the oldest that may be dropped so that at most max_count are left; returns how many it dropped. */
 size_t batch_trim(struct batch *batch, size_t max_count);
+/* Puts those from `first` on in order of time; those of one time stay as they are. Without memory they all
+ * do. */
+void batch_sort(struct batch *batch, size_t first);
 
 #endif

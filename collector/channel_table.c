@@ -77,7 +77,8 @@ static struct channel *channel_of(struct channel_table *table, struct view name)
     if (table->count == STORE_CHANNELS_MAX || !record_channel_name_ok(name) || !grow(table))
         return NULL;
     struct channel *channel = &table->channels[table->count];
-    *channel = (struct channel){.scale = 1, .known = {.phys_min = NAN, .phys_max = NAN}};
+    *channel = (struct channel){
+        .scale = 1, .limits = alarm_limits_none(), .known = {.phys_min = NAN, .phys_max = NAN}};
     if (!text_copy(channel->known.name, sizeof(channel->known.name), name))
         return NULL;
     table->count++;
@@ -88,6 +89,25 @@ static struct channel *channel_of(struct channel_table *table, struct view name)
 /* ---- CHANNEL lines ---- */
 
 static bool set_number(struct channel *channel, struct view key, double number)
+static bool set_limit(struct alarm_limits *limits, struct view key, double number)
+{
+    const struct {
+        const char *key;
+        double *target;
+    } table[] = {
+        {"alarm_low", &limits->at[ALARM_LOW]},
+        {"alarm_high", &limits->at[ALARM_HIGH]},
+        {"hysteresis", &limits->hysteresis},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        if (view_is(key, table[i].key)) {
+            *table[i].target = number;
+            return true;
+        }
+    }
+    return false;
+}
+
 {
     if (view_is(key, "phys_min")) {
         channel->known.phys_min = number;
@@ -100,8 +120,7 @@ static bool set_number(struct channel *channel, struct view key, double number)
     } else if (view_is(key, "offset")) {
         channel->offset = number;
     } else {
-        /* alarms are judged elsewhere; their words are checked here all the same */
-        return view_is(key, "alarm_low") || view_is(key, "alarm_high") || view_is(key, "hysteresis");
+        return set_limit(&channel->limits, key, number);
     }
     return true;
 }
@@ -114,7 +133,8 @@ static bool set_word(struct channel *channel, struct view key, struct view value
                error_set(err, ERR_USAGE, "a unit has at most %zu bytes", sizeof(channel->known.unit) - 1);
     }
     if (view_is(key, "severity"))
-        return true;
+        return alarm_severity_parse(value, &channel->limits.severity) ||
+               error_set(err, ERR_USAGE, "expected one of info|warning|critical behind severity=");
     double number;
     if (!text_parse_double(value, &number))
         return error_set(err, ERR_USAGE, "expected a number behind %.*s=", VIEW_ARG(key));
@@ -143,7 +163,7 @@ static bool configure_line(struct channel_table *table, const char *line, struct
         if (!set_word(channel, key, value, err))
             return false;
     }
-    return true;
+    return alarm_limits_check(&channel->limits, err);
 }
 
 bool channel_table_configure(struct channel_table *table, const struct config_lines *lines, struct error *err)
@@ -229,6 +249,12 @@ uint32_t channel_table_find(struct channel_table *table, const struct sample *sa
 struct channel *channel_table_at(struct channel_table *table, uint32_t index)
 {
     return &table->channels[index];
+uint32_t channel_table_index_of(struct channel_table *table, struct view name)
+{
+    uint32_t slot = *slot_of(table, name);
+    return slot == 0 ? CHANNEL_NONE : slot - 1;
+}
+
 }
 
 uint32_t channel_table_count(const struct channel_table *table)
@@ -246,6 +272,13 @@ bool channel_table_is_dirty(const struct channel_table *table)
 void channel_table_committed(struct channel_table *table)
 {
     for (uint32_t i = 0; table->dirty && i < table->count; i++) {
+void channel_table_need(struct channel_table *table, uint32_t index)
+{
+    struct channel *channel = &table->channels[index];
+    channel->dirty = channel->dirty || !channel->stored;
+    table->dirty = table->dirty || channel->dirty;
+}
+
         struct channel *channel = &table->channels[i];
         channel->stored = channel->stored || channel->dirty;
         channel->dirty = false;

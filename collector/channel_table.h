@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "collector/alarm.h"
 #include "collector/input.h"
 #include "collector/telemetry_store.h"
 #include "common/app/config.h"
@@ -12,6 +13,7 @@
 struct channel {
     struct store_channel known;                           /* known.channel_id 0: the store has not got it */
     double scale, offset;                                 /* a reading is value * scale + offset */
+    struct alarm_limits limits;                           /* of that */
     bool configured_unit, configured_min, configured_max; /* a CHANNEL line's word stands above the input's */
     bool seen;                                            /* it gave a sample in this run */
     bool dirty;                                           /* the store has to be told */
@@ -36,11 +38,16 @@ bool channel_table_load(struct channel_table *table, const struct store_channel 
  * STORE_CHANNELS_MAX already. */
 uint32_t channel_table_find(struct channel_table *table, const struct sample *sample);
 
+/* The index of the channel of that name; CHANNEL_NONE when there is none. */
+uint32_t channel_table_index_of(struct channel_table *table, struct view name);
+
 struct channel *channel_table_at(struct channel_table *table, uint32_t index);
 uint32_t channel_table_count(const struct channel_table *table);
 
 /* Whether the store has to be told of any, so that a tick need not look at all. */
 bool channel_table_is_dirty(const struct channel_table *table);
+/* The store needs its row, also when it gave no sample in this run. */
+void channel_table_need(struct channel_table *table, uint32_t index);
 /* The store was told of all: what is dirty becomes stored. */
 void channel_table_committed(struct channel_table *table);
 /* The transaction failed: numbers that it gave are void. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "collector/alarm_keeper.h"
 #include "collector/retention.h"
 #include "collector/rollup.h"
 #include "collector/store_scrub.h"
@@ -17,6 +18,7 @@ struct recorder {
     struct recorder_spec spec;
     struct store_writer *writer; /* NULL: none could be opened yet */
     struct batch pending;
+    struct alarm_keeper alarms;
     struct reserve reserve;
     struct clock_guard guard;
     bool guard_informed; /* of what the last run knew */
@@ -167,7 +169,8 @@ static bool take_over(struct recorder *recorder, struct store_writer *writer, st
     recorder->rollup = (struct rollup){.forgotten_us = INT64_MIN};
     recorder->next_rollup_us = INT64_MIN;
     channel_table_forget_numbers(recorder->spec.channels);
-    if (!store_writer_load_channels(writer, recorder->spec.channels, err) || !inform_guard(recorder, err)) {
+    if (!store_writer_load_channels(writer, recorder->spec.channels, err) || !inform_guard(recorder, err) ||
+        !alarm_keeper_take_over(&recorder->alarms, writer, err)) {
         recorder->writer = NULL;
         store_writer_abandon(writer);
         return false;
@@ -214,6 +217,7 @@ static bool write_pending(struct recorder *recorder, struct error *err)
     if (!open_store(recorder, err))
         return false;
     struct batch *pending = &recorder->pending;
+    alarm_keeper_judge(&recorder->alarms, pending, true);
     bool ok =
         store_writer_write(recorder->writer, recorder->spec.channels, pending->items, pending->count, err);
     if (!ok && err->code == ERR_CORRUPT) {
@@ -222,7 +226,7 @@ static bool write_pending(struct recorder *recorder, struct error *err)
                                                                 pending->items, pending->count, err);
     }
     if (ok)
-        pending->count = 0;
+        pending->count = recorder->alarms.judged = 0;
     return ok;
 }
 
@@ -239,6 +243,8 @@ static bool write_with_reserve(struct recorder *recorder, struct error *err)
 static void write_tick(struct recorder *recorder)
 {
     struct error err = {0};
+    bool is_full = recorder->pending.count > PENDING_MAX_READINGS;
+    alarm_keeper_judge(&recorder->alarms, &recorder->pending, is_full);
     if (write_with_reserve(recorder, &err))
         enter_good(recorder);
     else
@@ -247,7 +253,8 @@ static void write_tick(struct recorder *recorder)
     if (dropped > 0 && recorder->status.dropped == 0)
         log_error(log_of(recorder), "more than %d readings wait: the oldest are lost", PENDING_MAX_READINGS);
     recorder->status.dropped += dropped;
-    recorder->status.waiting = recorder->pending.count;
+    recorder->status.waiting = recorder->alarms.judged = recorder->pending.count;
+    recorder->status.alarms = alarm_judge_summary(recorder->alarms.judge);
 }
 
 /* ---- tidying ---- */
@@ -404,7 +411,16 @@ bool recorder_tick(struct recorder *recorder)
     write_tick(recorder);
     tidy(recorder);
     return before.state != recorder->status.state || before.disk != recorder->status.disk ||
-           jumps != recorder->guard.jumps;
+           before.alarms.open != recorder->status.alarms.open || jumps != recorder->guard.jumps;
+}
+
+bool recorder_flush(struct recorder *recorder)
+{
+    struct error err;
+    write_tick(recorder);
+    if (recorder->writer != NULL && !store_writer_checkpoint(recorder->writer, false, &err))
+        tidy_failed(recorder, &err);
+    return recorder->pending.count == 0;
 }
 
 /* ---- the rest ---- */
@@ -419,10 +435,13 @@ struct recorder *recorder_new(const struct recorder_spec *spec, struct error *er
     recorder->spec = *spec;
     recorder->status.days_until_full = -1;
     clock_guard_init(&recorder->guard, spec->store.clock, spec->retention_days * US_A_DAY);
-    if (!reserve_init(&recorder->reserve, spec->store.folder, err)) {
+    if (!alarm_keeper_init(&recorder->alarms, spec->channels, spec->store.log, err) ||
+        !reserve_init(&recorder->reserve, spec->store.folder, err)) {
+        alarm_keeper_clear(&recorder->alarms);
         free(recorder);
         return NULL;
     }
+    recorder->spec.store.alarms = recorder->alarms.judge;
     return recorder;
 }
 
@@ -430,9 +449,12 @@ void recorder_free(struct recorder *recorder)
 {
     if (recorder == NULL)
         return;
-    if (recorder->pending.count > 0)
+    size_t alarms;
+    alarm_judge_waiting(recorder->alarms.judge, &alarms);
+    if (recorder->pending.count > 0 || alarms > 0)
         write_tick(recorder);
     store_writer_close(recorder->writer);
+    alarm_keeper_clear(&recorder->alarms);
     batch_clear(&recorder->pending);
     free(recorder);
 }

@@ -1,5 +1,6 @@
 /* Brings readings into the store whatever happens to it: a full disk, a damaged file, somebody else's lock.
- * What cannot be written waits in memory, oldest dropped first. Then it tidies up: checkpoints, retention,
+ * What cannot be written waits in memory, oldest dropped first; alarms outlast the readings that raised them
+ * (alarm_judge.h). Then it tidies up: checkpoints, retention,
  * the reserve. Knows nothing of inputs. Threads: one at a time.
  *
  * A full disk: a write that is refused takes a step of the reserve (DISK_LOW), moves the WAL into the file,
@@ -10,13 +11,14 @@
 #ifndef COLLECTOR_RECORDER_H
 #define COLLECTOR_RECORDER_H
 
+#include "collector/alarm_judge.h"
 #include "collector/clock_guard.h"
 #include "collector/growth.h"
 #include "collector/reserve.h"
 #include "collector/store_writer.h"
 
 enum {
-    PENDING_MAX_READINGS = 200 * 1000,           /* 4.6 MiB of memory */
+    PENDING_MAX_READINGS = 200 * 1000,           /* at most 6 MiB of memory */
     RECORDER_LOW_BYTES = RESERVE_STEP_BYTES / 2, /* free on the disk, the reserve not being whole */
     RECORDER_SPARE_BYTES =
         2 * 1024 * 1024,   /* free inside the file that deleting aims at then; a quarter of it if less */
@@ -39,7 +41,7 @@ struct recorder;
 
 struct recorder_spec {
     struct store_writer_spec store;
-    struct channel_table *channels; /* borrowed */
+    struct channel_table *channels; /* borrowed; with their CHANNEL lines, whose limits hold for the run */
     int64_t retention_days;         /* 0: not by age */
     int64_t max_store_bytes;        /* 0: not by size */
 };
@@ -54,6 +56,10 @@ struct batch *recorder_batch(struct recorder *recorder);
 /* Once a tick: the clock, the transaction, the tidying. True when a state has changed. */
 bool recorder_tick(struct recorder *recorder);
 
+/* Between ticks, when much waits: the transaction and a checkpoint when one is due. True when nothing waits
+ * any more. */
+bool recorder_flush(struct recorder *recorder);
+
 struct recorder_status {
     enum record_state state;
     const char *store_id; /* NULL: none is open */
@@ -64,6 +70,7 @@ struct recorder_status {
     uint64_t dropped; /* readings lost because too many waited */
     enum disk_state disk;
     uint64_t free_bytes;
+    struct alarm_summary alarms;
     double days_until_full; /* below 0: never, or not known */
 };
 void recorder_status(const struct recorder *recorder, struct recorder_status *out);

@@ -1,14 +1,35 @@
 #include "collector/retention.h"
 
-static bool delete_through(sqlite3 *db, int64_t seq, int64_t *deleted, struct error *err)
+static bool run_for_seq(sqlite3 *db, const char *sql, int64_t seq, struct error *err)
 {
-    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, "DELETE FROM readings WHERE seq <= ?1", err);
+    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, sql, err);
     if (stmt == NULL)
         return false;
     db_bind_i64(stmt, 1, seq);
-    if (!db_run(stmt, err))
+    return db_run(stmt, err);
+}
+
+/* Alarms that are over go with the readings of their time; one that lasts stays. */
+static bool delete_in_transaction(sqlite3 *db, int64_t seq, int64_t *deleted, struct error *err)
+{
+    if (!run_for_seq(db, "DELETE FROM readings WHERE seq <= ?1", seq, err))
         return false;
     *deleted = db_changes(db);
+    return run_for_seq(db, "DELETE FROM alarms WHERE seq <= ?1 AND resolved_us IS NOT NULL", seq, err);
+}
+
+static bool delete_through(sqlite3 *db, int64_t seq, int64_t *deleted, struct error *err)
+{
+    int64_t gone = 0;
+    if (!db_begin(db, err))
+        return false;
+    if (!delete_in_transaction(db, seq, &gone, err)) {
+        db_rollback(db);
+        return false;
+    }
+    if (!db_commit(db, err))
+        return false;
+    *deleted = gone;
     return true;
 }
 

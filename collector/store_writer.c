@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collector/alarm_rows.h"
 #include "collector/store_files.h"
 #include "common/base/text.h"
 #include "common/store/db_wal.h"
@@ -41,6 +42,7 @@ struct store_writer {
     char store_id[STORE_ID_BYTES];
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
+    struct alarm_rows alarm_rows;
     int64_t next_seq;
     int64_t page_bytes;
     int wal_pages; /* after the last commit */
@@ -110,7 +112,7 @@ static bool open_file(struct store_writer *writer, struct error *err)
         if (writer->statements[i] == NULL)
             return false;
     }
-    return true;
+    return alarm_rows_open(&writer->alarm_rows, writer->db, err);
 }
 
 static struct store_writer *open_path(const struct store_writer_spec *spec, const struct path *path,
@@ -167,6 +169,7 @@ void store_writer_abandon(struct store_writer *writer)
         return;
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
         db_finalize(writer->statements[i]);
+    alarm_rows_close(&writer->alarm_rows);
     db_close(writer->db);
     free(writer);
 }
@@ -237,6 +240,9 @@ static bool write_reading(struct store_writer *writer, int64_t channel_id, const
 static bool write_all(struct store_writer *writer, struct channel_table *channels,
                       const struct reading *readings, size_t count, struct error *err)
 {
+    struct alarm_judge *alarms = writer->spec.alarms;
+    if (alarms != NULL)
+        alarm_rows_need_channels(alarms, channels);
     if (!write_channels(writer, channels, err))
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -244,6 +250,8 @@ static bool write_all(struct store_writer *writer, struct channel_table *channel
         if (!write_reading(writer, channel_id, &readings[i], err))
             return false;
     }
+    if (alarms != NULL && !alarm_rows_write(&writer->alarm_rows, alarms, channels, &writer->next_seq, err))
+        return false;
     return store_writer_set_meta(writer, "next_seq", writer->next_seq, err);
 }
 
@@ -255,11 +263,14 @@ bool store_writer_write(struct store_writer *writer, struct channel_table *chann
         return false;
     if (write_all(writer, channels, readings, count, err) && db_commit(writer->db, err)) {
         channel_table_committed(channels);
+        if (writer->spec.alarms != NULL)
+            alarm_judge_stored(writer->spec.alarms);
         return true;
     }
     db_rollback(writer->db);
     channel_table_rolled_back(channels);
     writer->next_seq = seq_before;
+    alarm_rows_rolled_back(&writer->alarm_rows);
     memset(writer->taken, 0, sizeof(writer->taken)); /* what was taken in this transaction is free again */
     return false;
 }
@@ -303,6 +314,13 @@ bool store_writer_load_channels(struct store_writer *writer, struct channel_tabl
         ok = channel_table_load(channels, &rows[i], err);
     free(rows);
     return ok;
+}
+
+bool store_writer_load_alarms(struct store_writer *writer, struct channel_table *channels, size_t *ended,
+                              struct error *err)
+{
+    return alarm_rows_load(writer->db, channels, clock_utc_us(writer->spec.clock), writer->spec.alarms, ended,
+                           err);
 }
 
 bool store_writer_meta(struct store_writer *writer, const char *key, int64_t fallback, int64_t *out,

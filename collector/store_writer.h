@@ -9,6 +9,7 @@
 #ifndef COLLECTOR_STORE_WRITER_H
 #define COLLECTOR_STORE_WRITER_H
 
+#include "collector/alarm_judge.h"
 #include "collector/batch.h"
 #include "collector/channel_table.h"
 #include "common/app/migration_set.h"
@@ -31,7 +32,8 @@ struct store_writer_spec {
     const struct migration_set *migrations;
     const struct clock *clock;
     const struct log *log;
-}; /* all borrowed for as long as the writer is open */
+    struct alarm_judge *alarms; /* what waits there is written with the readings; NULL: there are none */
+};                              /* all borrowed for as long as the writer is open */
 
 /* Opens the current store; the first one is made. Errors: ERR_CORRUPT: what is there is damaged or is no
  * store, and was left as it is. */
@@ -47,8 +49,12 @@ void store_writer_abandon(struct store_writer *writer);
 bool store_writer_load_channels(struct store_writer *writer, struct channel_table *channels,
                                 struct error *err) MUST_USE;
 
-/* One transaction: channels that the store does not know yet, the readings, next_seq. A time that is taken
- * for its channel is moved on by 1 us until it is free. All or nothing. */
+/* The alarms that last, into the judge; what can end no more ends now. *ended: how many. */
+bool store_writer_load_alarms(struct store_writer *writer, struct channel_table *channels, size_t *ended,
+                              struct error *err) MUST_USE;
+
+/* One transaction: channels that the store does not know yet, the readings, the alarms that wait, next_seq. A
+ * time that is taken for its channel is moved on by 1 us until it is free. All or nothing. */
 bool store_writer_write(struct store_writer *writer, struct channel_table *channels,
                         const struct reading *readings, size_t count, struct error *err) MUST_USE;
 

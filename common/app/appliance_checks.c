@@ -164,7 +164,10 @@ static bool check_channel_pair(struct view word, struct error *err)
                         "key=value words, with a key of unit|phys_min|phys_max|scale|offset|"
                         "alarm_low|alarm_high|hysteresis|severity");
     double number;
-    bool is_text = view_is(key, "unit") || view_is(key, "severity");
+    if (view_is(key, "severity"))
+        return expected(err, is_one_of(value, "info|warning|critical"),
+                        "one of info|warning|critical behind severity=");
+    bool is_text = view_is(key, "unit");
     if (!is_text && !text_parse_double(value, &number))
         return error_set(err, ERR_USAGE, "expected a number behind %.*s=", VIEW_ARG(key));
     return true;

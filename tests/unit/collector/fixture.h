@@ -98,7 +98,7 @@ static inline struct reading reading_of(struct channel_table *channels, const ch
     struct sample sample = sample_of(channel, value, time_us);
     uint32_t index = channel_table_find(channels, &sample);
     assert_int_not_equal(index, CHANNEL_NONE);
-    return (struct reading){time_us, value, index};
+    return (struct reading){.time_us = time_us, .value = value, .channel = index};
 }
 
 static inline void write_text(const char *path, const char *content)
