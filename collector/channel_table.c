@@ -88,7 +88,6 @@ static struct channel *channel_of(struct channel_table *table, struct view name)
 
 /* ---- CHANNEL lines ---- */
 
-static bool set_number(struct channel *channel, struct view key, double number)
 static bool set_limit(struct alarm_limits *limits, struct view key, double number)
 {
     const struct {
@@ -108,6 +107,7 @@ static bool set_limit(struct alarm_limits *limits, struct view key, double numbe
     return false;
 }
 
+static bool set_number(struct channel *channel, struct view key, double number)
 {
     if (view_is(key, "phys_min")) {
         channel->known.phys_min = number;
@@ -246,15 +246,15 @@ uint32_t channel_table_find(struct channel_table *table, const struct sample *sa
     return (uint32_t)(channel - table->channels);
 }
 
-struct channel *channel_table_at(struct channel_table *table, uint32_t index)
-{
-    return &table->channels[index];
 uint32_t channel_table_index_of(struct channel_table *table, struct view name)
 {
     uint32_t slot = *slot_of(table, name);
     return slot == 0 ? CHANNEL_NONE : slot - 1;
 }
 
+struct channel *channel_table_at(struct channel_table *table, uint32_t index)
+{
+    return &table->channels[index];
 }
 
 uint32_t channel_table_count(const struct channel_table *table)
@@ -269,9 +269,6 @@ bool channel_table_is_dirty(const struct channel_table *table)
     return table->dirty;
 }
 
-void channel_table_committed(struct channel_table *table)
-{
-    for (uint32_t i = 0; table->dirty && i < table->count; i++) {
 void channel_table_need(struct channel_table *table, uint32_t index)
 {
     struct channel *channel = &table->channels[index];
@@ -279,6 +276,9 @@ void channel_table_need(struct channel_table *table, uint32_t index)
     table->dirty = table->dirty || channel->dirty;
 }
 
+void channel_table_committed(struct channel_table *table)
+{
+    for (uint32_t i = 0; table->dirty && i < table->count; i++) {
         struct channel *channel = &table->channels[i];
         channel->stored = channel->stored || channel->dirty;
         channel->dirty = false;
