@@ -1,5 +1,6 @@
-/* The compressed bytes of an archive as readings: inflates, cuts lines, reads each. Knows nothing of files or
- * of the central store. Memory is bounded whatever the archive holds. Threads: one at a time. */
+/* The compressed bytes of an archive, gzip or zstd, as readings: unpacks, cuts lines, reads each. Knows
+ * nothing of files or of the central store. Memory is bounded whatever the archive holds. Threads: one at a
+ * time. */
 #ifndef SERVER_TOOLS_CENTRAL_ARCHIVE_READER_H
 #define SERVER_TOOLS_CENTRAL_ARCHIVE_READER_H
 
@@ -19,9 +20,9 @@ static inline void scope_archive_reader(struct archive_reader **reader)
 }
 #define SCOPE_ARCHIVE_READER SCOPE(scope_archive_reader)
 
-/* The next piece, of any size. Errors: ERR_INPUT (no gzip, damaged; a bad line: its number and what is wrong;
- * seq that does not grow from line to line, or that only some lines have), or what on_reading says. The
- * reader is of no use after one. */
+/* The next piece, of any size. Errors: ERR_INPUT (neither gzip nor zstd, damaged; a bad line: its number and
+ * what is wrong; seq that does not grow from line to line, or that only some lines have), or what on_reading
+ * says. The reader is of no use after one. */
 bool archive_reader_feed(struct archive_reader *reader, struct view compressed, struct error *err) MUST_USE;
 
 /* That was all. Errors: ERR_INPUT (the stream or its last line is cut off). */

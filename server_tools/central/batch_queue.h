@@ -10,7 +10,7 @@ enum { BATCH_QUEUE_BATCHES = 3 }; /* one is filled, one waits, one is written */
 struct batch {
     struct central_row rows[CENTRAL_BATCH_ROWS]; /* channel_id: the index of a channel_cache */
     size_t count;
-    int64_t last_seq;   /* of the last row; -1: it has none */
+    int64_t cursor;     /* where it moves with the batch: the last row's seq; -1: nowhere */
     int32_t channels;   /* indexes below this may occur */
     int64_t lines_done; /* of the archive, with this batch */
     int64_t bytes_done;

@@ -1,118 +1,9 @@
 #include "server_tools/central/importer.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "server_tools/central/import_small.h"
 
-#include "common/crypto/hash.h"
-#include "common/os/file.h"
-#include "server_tools/central/channel_cache.h"
-#include "server_tools/central/import_reader.h"
-
-enum { PROGRESS_INTERVAL_US = 100 * US_PER_MS };
-
-/* The writing half of one import. */
-struct import {
-    struct central *central;
-    int64_t vehicle_id;
-    const char *cursor_store_id; /* NULL: no cursor moves */
-    int32_t channels;            /* so many ids are known */
-    int32_t channel_ids[CHANNEL_CACHE_MAX];
-    int64_t added;
-    void (*progress)(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total);
-    void *progress_context;
-    int64_t progress_next_us;
-    int64_t bytes_total;
-};
-
-/* ---- writing batches ---- */
-
-static bool learn_channel(struct import *import, struct view name, struct error *err)
-{
-    int64_t id;
-    if (!central_channel(import->central, import->vehicle_id, name, &id, err))
-        return false;
-    if (id < 0 || id > INT32_MAX)
-        return error_set(err, ERR_CORRUPT, "channel `%.*s` has the id %lld", VIEW_ARG(name), (long long)id);
-    import->channel_ids[import->channels++] = (int32_t)id;
-    return true;
-}
-
-static bool write_batch(struct import *import, const struct import_reader *reader, struct batch *batch,
-                        struct error *err)
-{
-    while (import->channels < batch->channels) {
-        if (!learn_channel(import, import_reader_channel(reader, import->channels), err))
-            return false;
-    }
-    for (size_t i = 0; i < batch->count; i++)
-        batch->rows[i].channel_id = import->channel_ids[batch->rows[i].channel_id];
-    int64_t added;
-    const char *store_id = batch->last_seq >= 0 ? import->cursor_store_id : NULL;
-    if (!central_add(import->central, import->vehicle_id, store_id, batch->last_seq, batch->rows,
-                     batch->count, &added, err))
-        return false;
-    import->added += added;
-    return true;
-}
-
-static void tell_progress(struct import *import, int64_t lines, int64_t bytes_done)
-{
-    int64_t now_us = clock_monotonic_us(clock_system());
-    if (import->progress == NULL || (now_us < import->progress_next_us && bytes_done < import->bytes_total))
-        return;
-    import->progress_next_us = now_us + PROGRESS_INTERVAL_US;
-    import->progress(import->progress_context, lines, bytes_done, import->bytes_total);
-}
-
-static bool write_batches(struct import *import, const struct import_reader *reader,
-                          struct batch_queue *queue, struct error *err)
-{
-    struct batch *batch;
-    while ((batch = batch_queue_next(queue)) != NULL) {
-        if (!write_batch(import, reader, batch, err))
-            return false;
-        tell_progress(import, batch->lines_done, batch->bytes_done);
-        batch_queue_give_back(queue, batch);
-    }
-    return true;
-}
-
-/* The store's own error counts more than that of the reader it sent home. */
-static bool import_file(struct import *import, int fd, const struct archive_info *info,
-                        struct import_totals *totals, struct error *err)
-{
-    SCOPE_BATCH_QUEUE struct batch_queue *queue = batch_queue_new(err);
-    if (queue == NULL)
-        return false;
-    struct import_reader *reader = import_reader_start(fd, info, queue, err);
-    if (reader == NULL)
-        return false;
-    bool written = write_batches(import, reader, queue, err);
-    if (!written)
-        batch_queue_cancel(queue);
-    return import_reader_join(reader, totals, written ? err : NULL) && written;
-}
-
-/* ---- what is checked before ---- */
-
-/* The whole file first, so that nothing of a damaged archive reaches the store. */
-static bool verify_file(int fd, int64_t bytes, const struct archive_info *info, struct error *err)
-{
-    if (!info->present)
-        return true;
-    if (bytes != info->bytes)
-        return error_set(err, ERR_INPUT, "%lld bytes long where its json says %lld", (long long)bytes,
-                         (long long)info->bytes);
-    char sum[SHA256_HEX_BYTES];
-    if (!sha256_file_hex(fd, sum, err))
-        return false;
-    if (strcmp(sum, info->sha256) != 0)
-        return error_set(err, ERR_INPUT, "its SHA-256 is not the one in its json");
-    return lseek(fd, 0, SEEK_SET) == 0 || error_set_errno(err, "lseek");
-}
-
-static bool choose_vehicle(struct import *import, const struct archive_info *info, const char *client_id,
-                           struct error *err)
+static bool find_vehicle(struct central *central, const struct archive_info *info, const char *client_id,
+                         int64_t *vehicle_id, struct error *err)
 {
     if (client_id == NULL && !info->present)
         return error_set(err, ERR_USAGE, "no json beside it: say whose it is with --client-id");
@@ -123,64 +14,62 @@ static bool choose_vehicle(struct import *import, const struct archive_info *inf
         return error_set(err, ERR_USAGE, "client id `%s`: 1 to %d of A-Z a-z 0-9 . _ -", client_id,
                          CLIENT_ID_BYTES - 1);
     memcpy(vehicle.client_id, client_id, strlen(client_id) + 1);
-    return central_vehicle(import->central, &vehicle, &import->vehicle_id, err);
-}
-
-/* Whether the archive leaves nothing out behind the cursor. One asked for by time may: it must follow on what
- * is here and hold every seq. */
-static bool follows(const struct archive_info *info, int64_t cursor)
-{
-    if (!info->since)
-        return info->after <= cursor;
-    return info->first_seq <= cursor + 1 && info->last_seq - info->first_seq == info->count - 1;
+    return central_vehicle(central, &vehicle, vehicle_id, err);
 }
 
 /* The cursor says that everything before it is here, so over a gap it stays. */
-static bool choose_cursor(struct import *import, const struct archive_info *info, struct error *err)
+static bool find_target(struct central *central, int64_t vehicle_id, const struct archive_info *info,
+                        enum archive_stream stream, struct import_target *target, struct error *err)
 {
-    import->cursor_store_id = NULL;
+    int64_t cursor;
+    *target = (struct import_target){.central = central, .vehicle_id = vehicle_id};
     if (!info->present)
         return true;
-    int64_t cursor;
-    if (!central_cursor(import->central, import->vehicle_id, info->store_id, "readings", &cursor, err))
+    if (!central_cursor(central, vehicle_id, info->store_id, archive_stream_word(stream), &cursor, err))
         return false;
-    if (follows(info, cursor))
-        import->cursor_store_id = info->store_id;
+    if (archive_info_follows(info, stream, cursor))
+        target->store_id = info->store_id;
     return true;
 }
 
-static int open_archive(const char *path, int64_t *bytes, struct error *err)
+/* Channels first: who reads the new readings reads them with what they mean. */
+static bool import_streams(struct central *central, int64_t vehicle_id, const struct archive_files *files,
+                           import_progress *progress, void *context, struct import_result *result,
+                           struct error *err)
 {
-    /* O_NONBLOCK: a FIFO in its place is refused, not waited for */
-    SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
-    if (fd < 0)
-        return -1;
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
-        error_set_errno(err, "%s", path);
-        return -1;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        error_set(err, ERR_INPUT, "%s: no regular file", path);
-        return -1;
-    }
-    *bytes = status.st_size;
-    return fd_take(&fd);
+    struct import_target readings;
+    struct import_target alarms;
+    struct import_counts counts;
+    struct import_counts alarm_counts;
+    int64_t changed;
+    if (!find_target(central, vehicle_id, &files->info, ARCHIVE_READINGS, &readings, err) ||
+        !find_target(central, vehicle_id, &files->info, ARCHIVE_ALARMS, &alarms, err) ||
+        !import_channels(&readings, files, &changed, err) ||
+        !import_readings(&readings, files, progress, context, &counts, err) ||
+        !import_alarms(&alarms, files, &alarm_counts, err))
+        return false;
+    *result = (struct import_result){.lines = counts.lines,
+                                     .added = counts.added,
+                                     .alarms = alarm_counts.lines,
+                                     .alarms_added = alarm_counts.added,
+                                     .channels_changed = changed,
+                                     .last_seq = counts.last_seq};
+    for (size_t i = 0; i < ARCHIVE_STREAMS; i++)
+        result->bytes += files->bytes[i];
+    return true;
 }
 
 bool import_archive(struct central *central, const char *path, const char *client_id,
-                    void (*progress)(void *context, int64_t lines, int64_t bytes_done, int64_t bytes_total),
-                    void *context, struct import_result *result, struct error *err)
+                    import_progress *progress, void *context, struct import_result *result, struct error *err)
 {
-    struct import import = {.central = central, .progress = progress, .progress_context = context};
-    struct archive_info info;
-    struct import_totals totals;
-    SCOPE_FD int fd = open_archive(path, &import.bytes_total, err);
-    if (fd < 0 || !archive_info_load(path, &info, err))
+    int64_t vehicle_id;
+    SCOPE_ARCHIVE_FILES struct archive_files files;
+    if (!archive_files_open(&files, path, err))
         return false;
-    if (!verify_file(fd, import.bytes_total, &info, err) || !choose_vehicle(&import, &info, client_id, err) ||
-        !choose_cursor(&import, &info, err) || !import_file(&import, fd, &info, &totals, err))
+    if (!find_vehicle(central, &files.info, client_id, &vehicle_id, err) ||
+        !central_lock(central, vehicle_id, err))
         return error_wrap(err, "%s", path);
-    *result = (struct import_result){totals.lines, import.added, import.bytes_total, totals.last_seq};
-    return true;
+    bool done = import_streams(central, vehicle_id, &files, progress, context, result, err);
+    central_unlock(central, vehicle_id);
+    return done || error_wrap(err, "%s", path);
 }

@@ -2,17 +2,19 @@ $(call embed,central_sqlite_migrations,migrations/central_sqlite,0001_central.sq
 $(call embed,central_postgres_migrations,migrations/central_postgres,0001_central.sql)
 
 central_sources := central.c central_sqlite.c central_sqlite_words.c central_postgres.c central_postgres_months.c \
-	central_postgres_rows.c central_postgres_words.c batch_sorter.c batch_queue.c archive_info.c \
-	archive_reader.c channel_cache.c import_reader.c importer.c
+	central_postgres_rows.c central_postgres_words.c batch_sorter.c batch_queue.c archive_info.c archive_files.c \
+	line_reader.c archive_reader.c small_streams.c channel_cache.c import_reader.c import_readings.c import_small.c importer.c
 $(call library,central_lib,$(addprefix server_tools/central/,$(central_sources)) $(B)/gen/central_sqlite_migrations.c \
 	$(B)/gen/central_postgres_migrations.c)
 
 $(call unit,server_tools/central/batch_sorter,server_tools/central/batch_sorter.c $(common_lib))
 $(call unit,server_tools/central/batch_queue,server_tools/central/batch_queue.c $(common_lib))
 $(call unit,server_tools/central/channel_cache,server_tools/central/channel_cache.c $(common_lib))
-$(call unit,server_tools/central/archive_reader,server_tools/central/archive_reader.c $(common_lib))
+$(call unit,server_tools/central/archive_reader,$(central_lib) $(common_lib))
+$(call unit,server_tools/central/archive_info,$(central_lib) $(common_lib))
+$(call unit,server_tools/central/small_streams,$(central_lib) $(common_lib))
 $(call unit,server_tools/central/central,$(central_lib) $(common_lib))
 $(call unit,server_tools/central/central_postgres,$(central_lib) $(common_lib))
 $(call unit,server_tools/central/importer,$(central_lib) $(common_lib))
-$(call fuzz,import,server_tools/central/archive_reader.c $(common_lib))
+$(call fuzz,import,$(central_lib) $(common_lib))
 $(call bench,import_archive,collector/drive_model.c $(central_lib) $(common_lib))

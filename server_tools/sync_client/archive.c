@@ -1,50 +1,72 @@
 #include "server_tools/sync_client/archive.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/base/rfc3339.h"
+#include "server_tools/sync_client/archive_recover.h"
 
-enum { FOLDER_MODE = 0750, ARCHIVE_MODE = 0640, NAMES_FIRST = 64 };
+#define PART ".part" /* behind the name of what does not count yet */
 
-static bool ends_with(const char *text, const char *ending)
+/* ---- names ---- */
+
+bool archive_name_ok(struct view name)
 {
-    size_t size = strlen(text);
-    size_t ending_size = strlen(ending);
-    return size >= ending_size && strcmp(text + size - ending_size, ending) == 0;
-}
-
-/* ---- the folder ---- */
-
-static bool is_unfinished(const char *name)
-{
-    return ends_with(name, ".gz.part") || (name[0] == '.' && ends_with(name, ".json.tmp"));
-}
-
-static bool remove_unfinished(const struct archive_folder *folder, struct error *err)
-{
-    SCOPE_DIR DIR *dir = opendir(folder->path.text);
-    if (dir == NULL)
-        return error_set_errno(err, "%s", folder->path.text);
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct path path;
-        if (is_unfinished(entry->d_name) &&
-            (!path_join(&path, folder->path.text, entry->d_name, err) || !file_remove(path.text, err)))
+    static const char shape[] = "00000000T000000Z";
+    size_t size = sizeof(shape) - 1;
+    if (name.size < size || name.size >= ARCHIVE_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        bool digit = name.data[i] >= '0' && name.data[i] <= '9';
+        if (shape[i] == '0' ? !digit : name.data[i] != shape[i])
+            return false;
+    }
+    const char *rest = name.data + size;
+    size_t left = name.size - size;
+    if (left == 0)
+        return true;
+    if (left == 1 || *rest != '-')
+        return false;
+    for (size_t i = 1; i < left; i++) {
+        if (rest[i] < '0' || rest[i] > '9')
             return false;
     }
     return true;
 }
 
+void archive_file_name(const char *name, enum archive_stream stream, enum pack_format format,
+                       char out[ARCHIVE_FILE_BYTES])
+{
+    bool readings = stream == ARCHIVE_READINGS;
+    snprintf(out, ARCHIVE_FILE_BYTES, "%s%s%s%s", name, readings ? "" : ".",
+             readings ? "" : archive_stream_word(stream), pack_suffix(format));
+}
+
+static bool file_path(const struct archive_folder *folder, const char *file, const char *ending,
+                      struct path *out, struct error *err)
+{
+    return path_printf(out, err, "%s/%s%s", folder->path.text, file, ending);
+}
+
+/* Where the file of a stream lies while it does not count (PART), or in the end (""). */
+static bool stream_path(const struct archive_part *part, enum archive_stream stream, const char *ending,
+                        struct path *out, struct error *err)
+{
+    char file[ARCHIVE_FILE_BYTES];
+    archive_file_name(part->name, stream, part->format, file);
+    return file_path(part->folder, file, ending, out, err);
+}
+
+/* ---- the folder ---- */
+
 bool archive_folder_open(struct archive_folder *folder, const char *data_storage, const char *client_id,
-                         struct error *err)
+                         struct notices *notices, struct error *err)
 {
     struct archive_folder opened = {.lock_fd = -1};
     struct path lock;
     if (!path_join(&opened.path, data_storage, client_id, err) ||
-        !folder_make_all(opened.path.text, FOLDER_MODE, err) ||
+        !folder_make_all(opened.path.text, ARCHIVE_FOLDER_MODE, err) ||
         !path_join(&lock, opened.path.text, ".lock", err))
         return false;
     opened.lock_fd = file_lock(lock.text, err);
@@ -56,7 +78,7 @@ bool archive_folder_open(struct archive_folder *folder, const char *data_storage
         return false;
     }
     *folder = opened;
-    if (remove_unfinished(folder, err))
+    if (archive_recover(folder, notices, err))
         return true;
     archive_folder_close(folder);
     return false;
@@ -70,24 +92,15 @@ void archive_folder_close(struct archive_folder *folder)
 
 /* ---- one that is being written ---- */
 
-static bool file_path(const struct archive_folder *folder, const char *name, const char *ending,
-                      struct path *out, struct error *err)
-{
-    return path_printf(out, err, "%s/%s%s", folder->path.text, name, ending);
-}
-
-bool archive_gz_path(const struct archive_folder *folder, const char *name, struct path *out,
-                     struct error *err)
-{
-    return file_path(folder, name, ".gz", out, err);
-}
-
 static bool is_taken(const struct archive_folder *folder, const char *name)
 {
-    static const char *const endings[] = {".gz", ".json", ".gz.part"};
-    for (size_t i = 0; i < COUNT_OF(endings); i++) {
-        struct path path;
-        if (!file_path(folder, name, endings[i], &path, NULL) || file_exists(path.text))
+    struct path path;
+    if (!file_path(folder, name, ".json", &path, NULL) || file_exists(path.text))
+        return true;
+    for (int i = 0; i < 2 * ARCHIVE_STREAMS; i++) {
+        char file[ARCHIVE_FILE_BYTES];
+        archive_file_name(name, (enum archive_stream)(i / 2), i % 2 == 0 ? PACK_GZIP : PACK_ZSTD, file);
+        if (!file_path(folder, file, "", &path, NULL) || file_exists(path.text))
             return true;
     }
     return false;
@@ -108,119 +121,115 @@ static bool find_name(const struct archive_folder *folder, int64_t utc_us, char 
     return true;
 }
 
-bool archive_part_open(struct archive_part *part, const struct archive_folder *folder, int64_t utc_us,
-                       struct error *err)
+bool archive_part_open(struct archive_part *part, const struct archive_folder *folder,
+                       enum pack_format format, int64_t utc_us, struct error *err)
 {
-    *part = (struct archive_part){.folder = folder, .fd = -1};
+    char file[ARCHIVE_FILE_BYTES];
+    *part = (struct archive_part){.folder = folder, .format = format, .fds = {-1, -1, -1}};
+    return find_name(folder, utc_us, part->name, err) && archive_part_add(part, ARCHIVE_READINGS, file, err);
+}
+
+bool archive_part_add(struct archive_part *part, enum archive_stream stream, char file[ARCHIVE_FILE_BYTES],
+                      struct error *err)
+{
     struct path path;
-    if (!find_name(folder, utc_us, part->name, err) || !file_path(folder, part->name, ".gz.part", &path, err))
+    archive_part_drop(part, stream);
+    if (!stream_path(part, stream, PART, &path, err))
         return false;
-    part->fd = file_create(path.text, O_WRONLY | O_CREAT | O_EXCL, ARCHIVE_MODE, err);
-    return part->fd >= 0;
+    part->fds[stream] = file_create(path.text, O_RDWR | O_CREAT | O_EXCL, ARCHIVE_MODE, err);
+    archive_file_name(part->name, stream, part->format, file);
+    return part->fds[stream] >= 0;
+}
+
+void archive_part_drop(struct archive_part *part, enum archive_stream stream)
+{
+    if (part->fds[stream] < 0)
+        return;
+    scope_fd(&part->fds[stream]);
+    part->fds[stream] = -1;
+    struct path path;
+    if (stream_path(part, stream, PART, &path, NULL))
+        unlink(path.text); /* after the commit it has another name: nothing is found */
 }
 
 void archive_part_close(struct archive_part *part)
 {
-    if (part->fd < 0)
+    struct path json;
+    if (part->fds[ARCHIVE_READINGS] < 0)
         return;
-    close(part->fd);
-    part->fd = -1;
-    struct path path;
-    if (file_path(part->folder, part->name, ".gz.part", &path, NULL))
-        unlink(path.text); /* after the commit it has another name: nothing is found */
+    if (file_path(part->folder, part->name, ".json" PART, &json, NULL))
+        unlink(json.text); /* first: what it names must be there */
+    for (int i = 0; i < ARCHIVE_STREAMS; i++)
+        archive_part_drop(part, (enum archive_stream)i);
 }
 
-bool archive_commit(struct archive_part *part, const struct archive_facts *facts, struct path *gz,
-                    struct error *err)
+bool archive_part_seal(struct archive_part *part, const struct archive_info *info, struct error *err)
+{
+    struct path json;
+    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_INFO_MAX_BYTES);
+    archive_info_write(info, &text);
+    if (!buf_check(&text, "the archive's json", err) ||
+        !file_path(part->folder, part->name, ".json" PART, &json, err))
+        return false;
+    for (int i = 0; i < ARCHIVE_STREAMS; i++) {
+        if (info->files[i].present && fsync(part->fds[i]) != 0)
+            return error_set_errno(err, "fsync of the archive's %s",
+                                   archive_stream_word((enum archive_stream)i));
+    }
+    return file_replace(json.text, buf_view(&text), ARCHIVE_MODE, err);
+}
+
+/* Nothing to do when an earlier run came that far. */
+static bool publish_file(const struct archive_folder *folder, const char *file, struct error *err)
 {
     struct path temporary;
     struct path named;
-    struct path json;
-    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_JSON_MAX_BYTES);
-    archive_facts_write(facts, &text);
-    if (!buf_check(&text, "the archive's json", err) ||
-        !file_path(part->folder, part->name, ".gz.part", &temporary, err) ||
-        !file_path(part->folder, part->name, ".gz", &named, err) ||
-        !file_path(part->folder, part->name, ".json", &json, err) ||
-        !file_publish_new(part->fd, temporary.text, named.text, err))
+    if (!file_path(folder, file, PART, &temporary, err) || !file_path(folder, file, "", &named, err))
         return false;
-    if (!file_replace(json.text, buf_view(&text), ARCHIVE_MODE, err)) {
-        unlink(named.text); /* without its json it counts for nothing and would only take up room */
-        return false;
-    }
-    *gz = named;
-    return true;
+    if (!file_exists(temporary.text))
+        return true;
+    SCOPE_FD int fd = file_open(temporary.text, O_RDONLY, err);
+    return fd >= 0 && file_publish_new(fd, temporary.text, named.text, err);
 }
 
-void archive_discard(const char *gz)
+bool archive_publish(const struct archive_folder *folder, const char *name, const struct archive_info *info,
+                     struct error *err)
 {
-    struct path json;
-    size_t stem = strlen(gz) - strlen(".gz");
-    if (path_printf(&json, NULL, "%.*s.json", (int)stem, gz) && unlink(json.text) == 0)
-        unlink(gz); /* in this order: what has a json counts */
-}
-
-/* ---- those that are there ---- */
-
-static int compare_names(const void *a, const void *b)
-{
-    /* -10 comes after -9, and both after none: shorter first within one second */
-    const char *left = a;
-    const char *right = b;
-    int order = strncmp(left, right, RFC3339_NAME_BYTES - 1);
-    if (order != 0)
-        return order;
-    size_t left_size = strlen(left);
-    size_t right_size = strlen(right);
-    if (left_size != right_size)
-        return left_size < right_size ? -1 : 1;
-    return strcmp(left, right);
-}
-
-static bool is_json_of_ours(const char *file)
-{
-    return file[0] >= '0' && file[0] <= '9' && ends_with(file, ".json") &&
-           strlen(file) - strlen(".json") < ARCHIVE_NAME_BYTES &&
-           strlen(file) - strlen(".json") >= RFC3339_NAME_BYTES - 1;
-}
-
-static bool add_name(struct archive_names *names, size_t *capacity, const char *file, struct error *err)
-{
-    if (names->count == *capacity) {
-        size_t larger = *capacity > 0 ? *capacity * 2 : NAMES_FIRST;
-        void *moved = reallocarray(names->names, larger, sizeof(names->names[0]));
-        if (moved == NULL)
-            return error_set(err, ERR_MEMORY, "no memory left for the list of archives");
-        names->names = moved;
-        *capacity = larger;
-    }
-    size_t size = strlen(file) - strlen(".json");
-    memcpy(names->names[names->count], file, size);
-    names->names[names->count++][size] = '\0';
-    return true;
-}
-
-bool archive_list(const struct archive_folder *folder, struct archive_names *out, struct error *err)
-{
-    SCOPE_DIR DIR *dir = opendir(folder->path.text);
-    if (dir == NULL)
-        return error_set_errno(err, "%s", folder->path.text);
-    struct archive_names names = {NULL, 0};
-    size_t capacity = 0;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (is_json_of_ours(entry->d_name) && !add_name(&names, &capacity, entry->d_name, err)) {
-            archive_names_clear(&names);
+    char file[ARCHIVE_FILE_BYTES];
+    for (int i = 0; i < ARCHIVE_STREAMS; i++) {
+        archive_file_name(name, (enum archive_stream)i, info->format, file);
+        if (info->files[i].present && !publish_file(folder, file, err))
             return false;
-        }
     }
-    if (names.count > 0)
-        qsort(names.names, names.count, sizeof(names.names[0]), compare_names);
-    *out = names;
-    return true;
+    snprintf(file, sizeof(file), "%s.json", name);
+    return publish_file(folder, file, err);
 }
 
-void archive_names_clear(struct archive_names *names)
+bool archive_commit(struct archive_part *part, const struct archive_info *info, struct path *path,
+                    struct error *err)
 {
-    free(names->names);
-    *names = (struct archive_names){NULL, 0};
+    if (!stream_path(part, ARCHIVE_READINGS, "", path, err) || !archive_part_seal(part, info, err))
+        return false;
+    if (archive_publish(part->folder, part->name, info, err))
+        return true;
+    archive_discard(path->text); /* without its json it counts for nothing and would only take up room */
+    return false;
+}
+
+void archive_discard(const char *path)
+{
+    struct path json;
+    char name[PATH_LIMIT_BYTES];
+    if (!archive_json_path(path, &json) || (unlink(json.text) != 0 && errno != ENOENT))
+        return; /* first, for what has a json counts */
+    snprintf(name, sizeof(name), "%.*s", (int)(strlen(json.text) - strlen(".json")), json.text);
+    for (int i = 0; i < 2 * ARCHIVE_STREAMS; i++) {
+        enum archive_stream stream = (enum archive_stream)(i / 2);
+        const char *suffix = pack_suffix(i % 2 == 0 ? PACK_GZIP : PACK_ZSTD);
+        struct path file;
+        bool readings = stream == ARCHIVE_READINGS;
+        if (path_printf(&file, NULL, "%s%s%s%s", name, readings ? "" : ".",
+                        readings ? "" : archive_stream_word(stream), suffix))
+            unlink(file.text);
+    }
 }

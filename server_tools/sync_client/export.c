@@ -4,6 +4,7 @@
 
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
+#include "server_tools/central/small_streams.h"
 #include "server_tools/sync_client/receiver.h"
 
 enum {
@@ -13,8 +14,14 @@ enum {
 
 /* What the answer's headers promise. */
 struct promise {
-    int64_t count, first_seq, last_seq;
+    int64_t count, first_seq, last_seq; /* -1: the stream has no seq */
 };
+
+static const char *const content_types[] = {
+    [PACK_GZIP] = "application/gzip", [PACK_ZSTD] = "application/zstd"};
+static const int line_bytes_max[ARCHIVE_STREAMS] = {[ARCHIVE_READINGS] = RECORD_LINE_MAX_BYTES,
+                                                    [ARCHIVE_ALARMS] = INFO_LINE_MAX_BYTES,
+                                                    [ARCHIVE_CHANNELS] = INFO_LINE_MAX_BYTES};
 
 /* Held while the answer comes in. */
 struct incoming {
@@ -27,17 +34,40 @@ struct incoming {
 
 /* ---- the request ---- */
 
-static bool write_target(const struct export_request *request, struct buf *out, struct error *err)
+/* name: with its `=`. */
+static void begin_parameter(struct buf *out, const char *name)
 {
-    if (request->by_time) {
-        buf_append_text(out, "/data/export?since=");
+    bool first = memchr(out->data, '?', out->size) == NULL;
+    buf_printf(out, "%s%s", first ? "?" : "&", name);
+}
+
+/* The readings of a table have no seq, and the first fetch of them names no time either. */
+static void write_range(const struct export_request *request, struct buf *out)
+{
+    if (request->since[0] != '\0') {
+        begin_parameter(out, "since=");
         http_encode(out, view_of(request->since));
-    } else {
-        buf_printf(out, "/data/export?after=%" PRId64 "&store=", request->after);
+    } else if (request->has_seq) {
+        begin_parameter(out, "after=");
+        buf_printf(out, "%" PRId64 "&store=", request->after);
         http_encode(out, view_of(request->store_id));
     }
-    if (request->limit > 0)
-        buf_printf(out, "&limit=%" PRId64, request->limit);
+    if (request->limit > 0) {
+        begin_parameter(out, "limit=");
+        buf_printf(out, "%" PRId64, request->limit);
+    }
+}
+
+/* Readings are what every agent sends unasked; the other streams are asked for by name, channels whole. */
+static bool write_target(const struct export_request *request, struct buf *out, struct error *err)
+{
+    buf_append_text(out, "/data/export");
+    if (request->stream != ARCHIVE_READINGS) {
+        begin_parameter(out, "stream=");
+        buf_append_text(out, archive_stream_word(request->stream));
+    }
+    if (request->stream != ARCHIVE_CHANNELS)
+        write_range(request, out);
     buf_text(out);
     return buf_check(out, "the request", err);
 }
@@ -66,28 +96,38 @@ static bool check_kind(const struct http_client *client, const struct export_req
                        struct error *err)
 {
     const char *type = http_client_header(client, "Content-Type");
-    if (type == NULL || strcmp(type, "application/gzip") != 0)
-        return error_set(err, ERR_PROTOCOL, "the export is not application/gzip");
+    const char *expected = content_types[request->format];
+    if (type == NULL || strcmp(type, expected) != 0)
+        return error_set(err, ERR_PROTOCOL, "the export is not %s", expected);
     const char *store = http_client_header(client, "X-Store-Id");
     return (store != NULL && strcmp(store, request->store_id) == 0) ||
            error_set(err, ERR_PROTOCOL, "the export is not of the store %s that was asked for",
                      request->store_id);
 }
 
+static bool need_promise(const struct http_client *client, const struct export_request *request,
+                         struct promise *promise, struct error *err)
+{
+    *promise = (struct promise){.first_seq = -1, .last_seq = -1};
+    if (!need_number(client, "X-Record-Count", &promise->count, err))
+        return false;
+    if (promise->count == 0 || request->stream == ARCHIVE_CHANNELS)
+        return true;
+    if (request->has_seq && (!need_number(client, "X-First-Seq", &promise->first_seq, err) ||
+                             !need_number(client, "X-Last-Seq", &promise->last_seq, err)))
+        return false;
+    return request->stream != ARCHIVE_READINGS ||
+           (need_time(client, "X-Period-Start", err) && need_time(client, "X-Period-End", err));
+}
+
 static bool take_headers(void *context, struct http_client *client)
 {
     struct incoming *incoming = context;
-    struct promise *promise = &incoming->promise;
-    struct error *err = incoming->err;
-    if (!check_kind(client, incoming->request, err) ||
-        !need_number(client, "X-Record-Count", &promise->count, err))
+    if (!check_kind(client, incoming->request, incoming->err) ||
+        !need_promise(client, incoming->request, &incoming->promise, incoming->err))
         return false;
-    if (promise->count > 0 &&
-        (!need_number(client, "X-First-Seq", &promise->first_seq, err) ||
-         !need_number(client, "X-Last-Seq", &promise->last_seq, err) ||
-         !need_time(client, "X-Period-Start", err) || !need_time(client, "X-Period-End", err)))
-        return false;
-    notices_begin(incoming->session->notices, "receiving", promise->count);
+    if (incoming->request->stream == ARCHIVE_READINGS)
+        notices_begin(incoming->session->notices, "receiving", incoming->promise.count);
     return true;
 }
 
@@ -97,10 +137,10 @@ static bool check_room(const struct incoming *incoming, struct error *err)
 {
     int64_t count = incoming->promise.count;
     int64_t lines_bytes = incoming->receiver.bytes - FRAME_MAX_BYTES;
-    if (incoming->receiver.lines <= count && lines_bytes / RECORD_LINE_MAX_BYTES <= count)
+    if (incoming->receiver.lines <= count && lines_bytes / line_bytes_max[incoming->request->stream] <= count)
         return true;
-    return error_set(err, ERR_PROTOCOL, "the export says %" PRId64 " readings and sends more: it is not kept",
-                     count);
+    return error_set(err, ERR_PROTOCOL, "the export says %" PRId64 " %s and sends more: it is not kept",
+                     count, archive_stream_word(incoming->request->stream));
 }
 
 static bool take_piece(void *context, struct view piece)
@@ -108,68 +148,79 @@ static bool take_piece(void *context, struct view piece)
     struct incoming *incoming = context;
     if (!receiver_take(&incoming->receiver, piece, incoming->err) || !check_room(incoming, incoming->err))
         return false;
-    notices_advance(incoming->session->notices, incoming->receiver.lines, incoming->receiver.bytes);
+    if (incoming->request->stream == ARCHIVE_READINGS)
+        notices_advance(incoming->session->notices, incoming->receiver.lines, incoming->receiver.bytes);
     return true;
 }
 
 /* ---- the end ---- */
 
-static bool check_promise(const struct promise *promise, const struct export_request *request,
-                          const struct received *received, struct error *err)
+/* What the lines say: that counts, not what the headers say. */
+static bool read_readings(const struct receiver *receiver, struct export_result *result, struct error *err)
 {
-    if (received->lines != promise->count)
-        return error_set(err, ERR_PROTOCOL,
-                         "the export says %" PRId64 " readings and holds %" PRId64 ": it is not kept",
-                         promise->count, received->lines);
-    if (received->lines > 0 &&
-        (received->first_seq != promise->first_seq || received->last_seq != promise->last_seq))
-        return error_set(err, ERR_PROTOCOL,
-                         "the export says seq %" PRId64 " to %" PRId64 " and holds %" PRId64 " to %" PRId64
-                         ": it is not kept",
-                         promise->first_seq, promise->last_seq, received->first_seq, received->last_seq);
-    if (received->lines > 0 && received->last_seq - received->first_seq < received->lines - 1)
-        return error_set(err, ERR_PROTOCOL,
-                         "the export holds %" PRId64 " readings from seq %" PRId64 " to %" PRId64
-                         ": it is not kept",
-                         received->lines, received->first_seq, received->last_seq);
-    if (received->lines > 0 && !request->by_time && received->first_seq <= request->after)
-        return error_set(err, ERR_PROTOCOL,
-                         "the export begins at seq %" PRId64 ", after %" PRId64
-                         " was asked for: it is not kept",
-                         received->first_seq, request->after);
+    struct received_ends ends;
+    if (!receiver_ends(receiver, &ends, err))
+        return false;
+    result->file.first_seq = ends.first_seq;
+    result->file.last_seq = ends.last_seq;
+    result->period_start_us = ends.first_us;
+    result->period_end_us = ends.last_us;
     return true;
 }
 
-static bool commit(const struct incoming *incoming, struct archive_part *part,
-                   const struct received *received, struct path *gz, struct error *err)
+/* They are few: every line is read. */
+static bool read_small(int fd, enum archive_stream stream, struct archive_file *file, struct error *err)
 {
-    const struct session *session = incoming->session;
-    struct archive_facts facts = {
-        .client_id = session->settings->client_id,
-        .agent_id = session->agent_id,
-        .store_id = incoming->request->store_id,
-        .since = incoming->request->since,
-        .after = incoming->request->after,
-        .first_seq = received->first_seq,
-        .last_seq = received->last_seq,
-        .count = received->lines,
-        .bytes = received->bytes,
-        .period_start_us = received->first_us,
-        .period_end_us = received->last_us,
-        .created_us = clock_utc_us(session->clock),
-    };
-    memcpy(facts.sha256, received->sha256, sizeof(facts.sha256));
-    return archive_commit(part, &facts, gz, err);
+    struct small_totals totals;
+    bool read = stream == ARCHIVE_ALARMS ? alarms_read(fd, NULL, NULL, &totals, err)
+                                         : channels_read(fd, NULL, NULL, &totals, err);
+    if (!read)
+        return error_wrap(err, "the export of %s", archive_stream_word(stream));
+    file->first_seq = totals.first_seq;
+    file->last_seq = totals.last_seq;
+    return true;
 }
 
-static bool refused(const struct session *session, const struct http_exchange *exchange, bool *store_changed,
-                    struct error *err)
+static bool check_range(const struct export_request *request, const struct archive_file *file,
+                        struct error *err)
+{
+    if (file->count == 0 || file->first_seq < 0)
+        return true;
+    if (file->last_seq - file->first_seq < file->count - 1)
+        return error_set(err, ERR_PROTOCOL,
+                         "the export holds %" PRId64 " %s from seq %" PRId64 " to %" PRId64
+                         ": it is not kept",
+                         file->count, archive_stream_word(request->stream), file->first_seq, file->last_seq);
+    return request->since[0] != '\0' || file->first_seq > request->after ||
+           error_set(err, ERR_PROTOCOL,
+                     "the export begins at seq %" PRId64 ", after %" PRId64 " was asked for: it is not kept",
+                     file->first_seq, request->after);
+}
+
+static bool check_promise(const struct promise *promise, const struct export_request *request,
+                          const struct archive_file *file, struct error *err)
+{
+    if (file->count != promise->count)
+        return error_set(err, ERR_PROTOCOL,
+                         "the export says %" PRId64 " %s and holds %" PRId64 ": it is not kept",
+                         promise->count, archive_stream_word(request->stream), file->count);
+    if (file->first_seq != promise->first_seq || file->last_seq != promise->last_seq)
+        return error_set(err, ERR_PROTOCOL,
+                         "the export says seq %" PRId64 " to %" PRId64 " and holds %" PRId64 " to %" PRId64
+                         " (-1: none): it is not kept",
+                         promise->first_seq, promise->last_seq, file->first_seq, file->last_seq);
+    return check_range(request, file, err);
+}
+
+static bool refused(const struct session *session, const struct http_exchange *exchange,
+                    struct export_result *result, struct error *err)
 {
     char word[REFUSAL_WORD_BYTES];
     session_refusal_word(exchange, word);
-    *store_changed = exchange->status == 409 && strcmp(word, "store_changed") == 0;
+    result->store_changed = exchange->status == 409 && strcmp(word, "store_changed") == 0;
+    result->no_cursor = exchange->status == 400 && strcmp(word, "no_cursor") == 0;
     enum error_code code = ERR_PROTOCOL;
-    if (*store_changed)
+    if (result->store_changed || result->no_cursor)
         code = ERR_CHANGED;
     else if (exchange->status == 401)
         code = ERR_DENIED;
@@ -178,58 +229,57 @@ static bool refused(const struct session *session, const struct http_exchange *e
     return session_refused(session, exchange, code, err);
 }
 
-static bool finish(struct incoming *incoming, struct archive_part *part, struct export_result *result,
-                   struct error *err)
+static bool finish(struct incoming *incoming, int fd, struct export_result *result, struct error *err)
 {
+    const struct export_request *request = incoming->request;
+    struct archive_file *file = &result->file;
     struct received received;
-    if (!receiver_finish(&incoming->receiver, &received, err) ||
-        !check_promise(&incoming->promise, incoming->request, &received, err))
+    if (!receiver_finish(&incoming->receiver, &received, err))
         return false;
-    result->lines = received.lines;
-    result->bytes = received.bytes;
-    if (received.lines == 0)
-        return true; /* an archive of nothing would only fill the folder */
-    result->first_seq = received.first_seq;
-    result->last_seq = received.last_seq;
-    result->period_start_us = received.first_us;
-    result->period_end_us = received.last_us;
-    return commit(incoming, part, &received, &result->archive, err);
+    memcpy(file->sha256, received.sha256, sizeof(file->sha256));
+    bool read = request->stream == ARCHIVE_READINGS ? read_readings(&incoming->receiver, result, err)
+                                                    : read_small(fd, request->stream, file, err);
+    if (!read || !check_promise(&incoming->promise, request, file, err))
+        return false;
+    file->present = true;
+    return true;
 }
 
-static bool run(struct incoming *incoming, struct archive_part *part, struct export_result *result,
-                struct error *err)
+static bool run(struct incoming *incoming, int fd, struct export_result *result, struct error *err)
 {
     SCOPE_BUF struct buf target = BUF_LIMIT(TARGET_MAX_BYTES);
     SCOPE_BUF struct buf body = BUF_LIMIT(SESSION_ANSWER_MAX_BYTES);
     if (!write_target(incoming->request, &target, err))
         return false;
+    const char *const zstd[] = {"Accept: application/zstd", NULL};
     struct http_exchange exchange = {.method = "GET",
                                      .target = target.data,
+                                     .headers = incoming->request->format == PACK_ZSTD ? zstd : NULL,
                                      .sink = take_piece,
                                      .headers_done = take_headers,
                                      .context = incoming,
                                      .answer_body = &body};
     bool came = session_exchange(incoming->session, &exchange, err);
     notices_end(incoming->session->notices);
-    result->lines = incoming->receiver.lines;
-    result->bytes = incoming->receiver.bytes;
+    result->file.count = incoming->receiver.lines;
+    result->file.bytes = incoming->receiver.bytes;
     if (!came)
         return false;
     if (exchange.status != 200)
-        return refused(incoming->session, &exchange, &result->store_changed, err);
-    return finish(incoming, part, result, err);
+        return refused(incoming->session, &exchange, result, err);
+    return finish(incoming, fd, result, err);
 }
 
-bool export_fetch(struct session *session, const struct archive_folder *folder,
-                  const struct export_request *request, struct export_result *result, struct error *err)
+bool export_fetch(struct session *session, int fd, const struct export_request *request,
+                  struct export_result *result, struct error *err)
 {
-    *result = (struct export_result){.lines = 0};
+    *result = (struct export_result){.file = {.after = -1, .first_seq = -1, .last_seq = -1},
+                                     .period_start_us = INT64_MIN,
+                                     .period_end_us = INT64_MIN};
     int64_t began_us = clock_monotonic_us(session->clock);
     struct incoming incoming = {.session = session, .request = request, .err = err};
-    SCOPE_ARCHIVE_PART struct archive_part part = {.fd = -1};
-    if (!archive_part_open(&part, folder, clock_utc_us(session->clock), err))
-        return false;
-    bool done = receiver_open(&incoming.receiver, part.fd, err) && run(&incoming, &part, result, err);
+    bool done =
+        receiver_open(&incoming.receiver, fd, request->format, err) && run(&incoming, fd, result, err);
     receiver_close(&incoming.receiver);
     if (!done && err->code == ERR_INPUT)
         err->code = ERR_PROTOCOL; /* no file of the user's is wrong: the agent is */

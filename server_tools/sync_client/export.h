@@ -1,33 +1,33 @@
-/* One export: asks the agent for a range and makes an archive of what comes, or nothing at all. Knows nothing
- * of trying again. */
+/* One export of one stream: asks the agent for a range and takes what comes into a file, whole and checked,
+ * or not at all. Knows nothing of archives and of trying again. */
 #ifndef SERVER_TOOLS_SYNC_CLIENT_EXPORT_H
 #define SERVER_TOOLS_SYNC_CLIENT_EXPORT_H
 
-#include "server_tools/sync_client/archive.h"
+#include "server_tools/central/archive_info.h"
 #include "server_tools/sync_client/session.h"
 
 struct export_request {
+    enum archive_stream stream;
+    enum pack_format format;
     const char *store_id; /* borrowed, as since */
-    int64_t after;
-    const char *since; /* "": by cursor */
-    bool by_time;      /* ask by since; false: by after, also when since names what a session began with */
-    int64_t limit;     /* lines; 0: all */
+    const char *since;    /* "": by seq */
+    int64_t after;        /* by seq. Channels are asked for whole: neither counts */
+    bool has_seq;         /* false: of a table, whose lines have none */
+    int64_t limit;        /* lines; 0: all */
 };
 
 struct export_result {
-    int64_t lines, bytes; /* also of a failed one: what arrived */
-    int64_t first_seq, last_seq;
-    int64_t period_start_us, period_end_us;
-    int64_t us;          /* from the request to the durable archive */
-    bool store_changed;  /* the agent has another store by now (the error is ERR_CHANGED) */
-    struct path archive; /* "": there was nothing to fetch */
+    struct archive_file file;               /* count and bytes also of a failed one: what arrived */
+    int64_t period_start_us, period_end_us; /* of readings; INT64_MIN: none */
+    int64_t us;                             /* from the request to the last byte checked */
+    bool store_changed; /* the agent has another store by now (the error is ERR_CHANGED) */
+    bool no_cursor;     /* the agent's readings come from a table (the error is ERR_CHANGED) */
 };
 
-/* result: filled as far as it went. Errors worth another attempt: ERR_UNREACHABLE, ERR_TIMEOUT (it broke
- * off). Others: ERR_CHANGED, ERR_DENIED, ERR_PROTOCOL (the agent lies or answers nonsense),
- * ERR_BUSY, ERR_SPACE, ERR_IO. */
-bool export_fetch(struct session *session, const struct archive_folder *folder,
-                  const struct export_request *request, struct export_result *result,
-                  struct error *err) MUST_USE;
+/* fd: empty, for reading and writing. result: filled as far as it went; file.file and file.after are the
+ * caller's. Errors worth another attempt: ERR_UNREACHABLE, ERR_TIMEOUT (it broke off). Others: ERR_CHANGED,
+ * ERR_DENIED, ERR_PROTOCOL (the agent lies or answers nonsense), ERR_BUSY, ERR_SPACE, ERR_IO. */
+bool export_fetch(struct session *session, int fd, const struct export_request *request,
+                  struct export_result *result, struct error *err) MUST_USE;
 
 #endif

@@ -1,9 +1,10 @@
 #include "server_tools/sync_client/home.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server_tools/central/archive_info.h"
+#include "common/base/rfc3339.h"
 #include "server_tools/central/importer.h"
 
 static void fill_vehicle(const struct home *home, struct central_vehicle *vehicle)
@@ -16,12 +17,6 @@ static void fill_vehicle(const struct home *home, struct central_vehicle *vehicl
 
 /* ---- the cursor ---- */
 
-static bool load_info(const struct home *home, const char *name, struct path *gz, struct archive_info *info,
-                      struct error *err)
-{
-    return archive_gz_path(home->folder, name, gz, err) && archive_info_load(gz->text, info, err);
-}
-
 /* A damaged archive is no reason to stop: the cursor stands before it, so its readings come again. */
 static bool leave_out(const struct home *home, const struct error *problem, struct error *err)
 {
@@ -29,40 +24,79 @@ static bool leave_out(const struct home *home, const struct error *problem, stru
         *err = *problem;
         return false;
     }
-    notice(home->notices, "left out, its readings are fetched again: %s", problem->text);
+    notice(home->notices, "left out, what it holds is fetched again: %s", problem->text);
     return true;
 }
 
-/* How far the store's archives that were fetched by cursor go; not what the last name says, which a clock
- * that was ahead once has given. One that was fetched by time may have left something out before it and never
- * counts. */
-static bool cursor_of_archives(const struct home *home, const char *store_id, int64_t *seq, struct error *err)
+/* How far the store's archives go that were fetched by cursor; not what the last name says, which a clock
+ * that was ahead once has given. Readings that were fetched by time may have left something out before them
+ * and never count. */
+static bool cursor_of_archives(const struct home *home, const char *store_id, enum archive_stream stream,
+                               int64_t *cursor, struct error *err)
 {
     SCOPE_ARCHIVE_NAMES struct archive_names names = {NULL, 0};
     if (!archive_list(home->folder, &names, err))
         return false;
     int64_t reached = 0;
     for (size_t i = 0; i < names.count; i++) {
-        struct path gz;
+        struct path path;
         struct archive_info info;
         struct error problem;
-        if (!load_info(home, names.names[i], &gz, &info, &problem)) {
+        if (!archive_load(home->folder, names.names[i], &path, &info, &problem)) {
             if (!leave_out(home, &problem, err))
                 return false;
             continue;
         }
-        if (info.present && !info.since && info.last_seq > reached && strcmp(info.store_id, store_id) == 0)
-            reached = info.last_seq;
+        int64_t end = archive_info_end(&info, stream);
+        if (info.files[stream].after >= 0 && end > reached && strcmp(info.store_id, store_id) == 0)
+            reached = end;
     }
-    *seq = reached;
+    *cursor = reached;
     return true;
 }
 
-bool home_cursor(const struct home *home, const char *store_id, int64_t *seq, struct error *err)
+bool home_cursor(const struct home *home, const char *store_id, enum archive_stream stream, int64_t *cursor,
+                 struct error *err)
 {
     if (home->central == NULL)
-        return cursor_of_archives(home, store_id, seq, err);
-    return central_cursor(home->central, home->vehicle_id, store_id, "readings", seq, err);
+        return cursor_of_archives(home, store_id, stream, cursor, err);
+    return central_cursor(home->central, home->vehicle_id, store_id, archive_stream_word(stream), cursor,
+                          err);
+}
+
+/* ---- what is worth an archive ---- */
+
+/* A compressed stream is the same bytes every time, so its sum says whether the descriptions are. Mostly the
+ * newest archive knows them. Later archives bring them again, with the first reading that they are about. */
+static bool are_described(const struct home *home, const struct archive_info *info, bool *described,
+                          struct error *err)
+{
+    const char *sum = info->files[ARCHIVE_CHANNELS].sha256;
+    SCOPE_ARCHIVE_NAMES struct archive_names names = {NULL, 0};
+    *described = false;
+    if (!archive_list(home->folder, &names, err))
+        return false;
+    for (size_t i = names.count; i > 0 && !*described; i--) {
+        struct path path;
+        struct archive_info other;
+        *described = archive_load(home->folder, names.names[i - 1], &path, &other, NULL) &&
+                     strcmp(other.store_id, info->store_id) == 0 && other.files[ARCHIVE_CHANNELS].present &&
+                     strcmp(other.files[ARCHIVE_CHANNELS].sha256, sum) == 0;
+    }
+    return true;
+}
+
+bool home_is_news(const struct home *home, const struct archive_info *info, bool *news, struct error *err)
+{
+    const struct archive_file *channels = &info->files[ARCHIVE_CHANNELS];
+    bool described = true;
+    *news = info->files[ARCHIVE_READINGS].count > 0 || info->files[ARCHIVE_ALARMS].count > 0;
+    if (*news || !channels->present || channels->count == 0)
+        return true;
+    if (!are_described(home, info, &described, err))
+        return false;
+    *news = !described;
+    return true;
 }
 
 /* ---- importing ---- */
@@ -73,33 +107,47 @@ static void show_progress(void *context, int64_t lines, int64_t bytes_done, int6
     notices_advance(context, lines, bytes_done);
 }
 
-bool home_take(struct home *home, const char *gz, struct error *err)
+bool home_take(struct home *home, const char *path, struct error *err)
 {
     if (home->central == NULL)
         return true;
     struct import_result result;
     notices_begin(home->notices, "importing", 0);
-    bool done = import_archive(home->central, gz, home->settings->client_id, show_progress, home->notices,
+    bool done = import_archive(home->central, path, home->settings->client_id, show_progress, home->notices,
                                &result, err);
     notices_end(home->notices);
     if (!done)
         return false;
     home->imported += result.lines;
     home->added += result.added;
+    home->alarms_added += result.alarms_added;
+    home->channels_changed += result.channels_changed;
     return true;
 }
 
 /* ---- what an earlier run did not come to ---- */
 
-/* An archive counts in the folder before it is imported, so a crash in between leaves it pending. Fetched by
- * time: what it holds above the cursor comes again anyway. */
-static bool is_pending(const struct home *home, const struct archive_info *info, bool *pending,
-                       struct error *err)
+enum standing { SAYS_NOTHING, IS_HERE, IS_PENDING };
+
+/* An archive counts in the folder before it is imported, so a crash in between leaves it pending. Readings
+ * that were fetched by time say nothing: what they hold above the cursor comes again anyway. */
+static bool find_standing(const struct home *home, const struct archive_info *info, enum standing *standing,
+                          struct error *err)
 {
-    int64_t cursor;
-    if (!central_cursor(home->central, home->vehicle_id, info->store_id, "readings", &cursor, err))
-        return false;
-    *pending = info->last_seq > cursor;
+    static const enum archive_stream streams[] = {ARCHIVE_READINGS, ARCHIVE_ALARMS};
+    *standing = SAYS_NOTHING;
+    for (size_t i = 0; i < COUNT_OF(streams); i++) {
+        int64_t cursor;
+        int64_t end = archive_info_end(info, streams[i]);
+        if (end == 0 || (info->files[streams[i]].after < 0 && info->since[0] != '\0'))
+            continue;
+        if (!home_cursor(home, info->store_id, streams[i], &cursor, err))
+            return false;
+        if (end > cursor)
+            *standing = IS_PENDING;
+        else if (*standing == SAYS_NOTHING)
+            *standing = IS_HERE;
+    }
     return true;
 }
 
@@ -110,36 +158,38 @@ static bool find_first_pending(const struct home *home, const struct archive_nam
 {
     *first = names->count;
     for (size_t i = names->count; i > 0; i--) {
-        struct path gz;
+        struct path path;
         struct archive_info info;
-        bool pending = true;
-        if (!load_info(home, names->names[i - 1], &gz, &info, NULL) || !info.present || info.since)
+        enum standing standing;
+        if (!archive_load(home->folder, names->names[i - 1], &path, &info, NULL))
             continue;
-        if (!is_pending(home, &info, &pending, err))
+        if (!find_standing(home, &info, &standing, err))
             return false;
-        if (!pending)
+        if (standing == IS_HERE)
             break;
-        *first = i - 1;
+        if (standing == IS_PENDING)
+            *first = i - 1;
     }
     return true;
 }
 
 static bool take_pending(struct home *home, const char *name, struct error *err)
 {
-    struct path gz;
+    struct path path;
     struct archive_info info;
     struct error problem = {.code = ERR_NONE};
-    bool pending = false;
-    if (load_info(home, name, &gz, &info, &problem) && info.present && !info.since) {
-        if (!is_pending(home, &info, &pending, err))
+    enum standing standing;
+    if (archive_load(home->folder, name, &path, &info, &problem)) {
+        if (!find_standing(home, &info, &standing, err))
             return false;
-        if (!pending || home_take(home, gz.text, &problem)) {
-            if (pending)
-                notice(home->notices, "imported %s, which an earlier run had only fetched", gz.text);
+        if (standing != IS_PENDING)
+            return true;
+        if (home_take(home, path.text, &problem)) {
+            notice(home->notices, "imported %s, which an earlier run had only fetched", path.text);
             return true;
         }
     }
-    return problem.code == ERR_NONE || leave_out(home, &problem, err);
+    return leave_out(home, &problem, err);
 }
 
 static bool take_all_pending(struct home *home, struct error *err)
@@ -178,11 +228,35 @@ void home_close(struct home *home)
 
 /* ---- the journal ---- */
 
+enum { JOURNAL_NOTE_BYTES = ERROR_TEXT_BYTES + HOME_CHANGED_BYTES + 2 };
+
+void home_describe_changes(int64_t channels, int64_t since_us, char out[HOME_CHANGED_BYTES])
+{
+    char time[RFC3339_S_BYTES];
+    out[0] = '\0';
+    if (channels == 0)
+        return;
+    rfc3339_format_s(time, since_us);
+    snprintf(out, HOME_CHANGED_BYTES, "%" PRId64 " channel%s something else since %s: see channel_changes",
+             channels, channels == 1 ? " means" : "s mean", time);
+}
+
 static const char *status_word(const struct error *failure)
 {
     if (failure == NULL)
         return "ok";
     return failure->code == ERR_UNREACHABLE || failure->code == ERR_TIMEOUT ? "timeout" : "error";
+}
+
+/* What the journal says: what went wrong, and what means something else by now. */
+static void write_note(const struct home *home, const struct home_session *session, int64_t now_us,
+                       char out[JOURNAL_NOTE_BYTES])
+{
+    const char *failure = session->failure != NULL ? session->failure->text : "";
+    char changed[HOME_CHANGED_BYTES];
+    home_describe_changes(home->channels_changed, now_us, changed);
+    snprintf(out, JOURNAL_NOTE_BYTES, "%s%s%s", failure, failure[0] != '\0' && changed[0] != '\0' ? "; " : "",
+             changed);
 }
 
 bool home_note(struct home *home, const struct home_session *session, int64_t *channels, struct error *err)
@@ -201,13 +275,15 @@ bool home_note(struct home *home, const struct home_session *session, int64_t *c
         vehicle.last_seen_us = now_us;
     if (session->failure == NULL)
         vehicle.last_sync_us = now_us;
+    char note[JOURNAL_NOTE_BYTES];
+    write_note(home, session, now_us, note);
     const struct central_journal entry = {.vehicle_id = home->vehicle_id,
                                           .started_us = session->started_us,
                                           .finished_us = now_us,
                                           .status = status,
                                           .rows_written = home->added,
                                           .bytes = session->bytes,
-                                          .note = session->failure != NULL ? session->failure->text : ""};
+                                          .note = note};
     return central_vehicle(home->central, &vehicle, &home->vehicle_id, err) &&
            central_journal(home->central, &entry, err) &&
            central_count(home->central, home->vehicle_id, NULL, channels, err);

@@ -15,7 +15,9 @@ struct home {
     const struct clock *clock;
     struct central *central; /* NULL: --db none */
     int64_t vehicle_id;
-    int64_t imported, added; /* lines read, rows that were new */
+    int64_t imported, added; /* readings read, those that were new */
+    int64_t alarms_added;    /* alarms that were new */
+    int64_t channels_changed;
 };
 
 /* Opens the database and imports the archives that an earlier run did not come to. home: to be closed
@@ -24,11 +26,18 @@ bool home_open(struct home *home, const struct settings *settings, const struct 
                struct notices *notices, const struct clock *clock, struct error *err) MUST_USE;
 void home_close(struct home *home);
 
-/* The last seq that is here of this store; 0 when none. */
-bool home_cursor(const struct home *home, const char *store_id, int64_t *seq, struct error *err) MUST_USE;
+/* How far this stream of this store is here: the last seq, or, of readings without seq, the last time in
+ * microseconds; 0 when nothing is. */
+bool home_cursor(const struct home *home, const char *store_id, enum archive_stream stream, int64_t *cursor,
+                 struct error *err) MUST_USE;
 
-/* Imports one archive; nothing to do with --db none. */
-bool home_take(struct home *home, const char *gz, struct error *err) MUST_USE;
+/* Whether what came is worth an archive: readings, alarms, or channels that no archive of this store
+ * describes so. */
+bool home_is_news(const struct home *home, const struct archive_info *info, bool *news,
+                  struct error *err) MUST_USE;
+
+/* Imports one archive; nothing to do with --db none. path: of its readings. */
+bool home_take(struct home *home, const char *path, struct error *err) MUST_USE;
 
 struct home_session {
     const char *agent_id, *software_version; /* "": not learned */
@@ -36,6 +45,10 @@ struct home_session {
     int64_t bytes;
     const struct error *failure; /* NULL: all went well */
 };
+/* "3 channels mean something else since 2026-02-22T10:00:00Z: see channel_changes"; "" for none. */
+enum { HOME_CHANGED_BYTES = 128 };
+void home_describe_changes(int64_t channels, int64_t since_us, char out[HOME_CHANGED_BYTES]);
+
 /* The vehicle's row and the journal. channels: of this client, -1 when unknown. */
 bool home_note(struct home *home, const struct home_session *session, int64_t *channels,
                struct error *err) MUST_USE;

@@ -4,6 +4,7 @@
 
 #include "common/net/json_writer.h"
 #include "server_tools/central/importer.h"
+#include "server_tools/sync_client/home.h"
 
 enum { RESULT_MAX_BYTES = 64 * 1024 };
 
@@ -13,26 +14,45 @@ static void show_progress(void *context, int64_t lines, int64_t bytes_done, int6
     notices_advance(context, lines, bytes_done);
 }
 
+static void write_json(const struct settings *settings, const struct import_result *total, struct buf *out)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, out);
+    json_object(&writer, NULL);
+    json_u64(&writer, "files", settings->files.count);
+    json_i64(&writer, "imported", total->lines);
+    json_i64(&writer, "added", total->added);
+    json_i64(&writer, "alarms", total->alarms);
+    json_i64(&writer, "alarms_added", total->alarms_added);
+    json_i64(&writer, "channels_changed", total->channels_changed);
+    json_i64(&writer, "bytes", total->bytes);
+    json_string(&writer, "database", settings->db_shown);
+    json_end_object(&writer);
+    buf_append_byte(out, '\n');
+}
+
+static void write_text(const struct settings *settings, const struct import_result *total, struct buf *out)
+{
+    char count[COUNT_TEXT_BYTES];
+    char added[COUNT_TEXT_BYTES];
+    char changed[HOME_CHANGED_BYTES];
+    home_describe_changes(total->channels_changed, clock_utc_us(clock_system()), changed);
+    buf_printf(out, "%s readings read, %s of them new in %s\n", count_for_people(count, total->lines),
+               count_for_people(added, total->added), settings->db_shown);
+    if (total->alarms > 0)
+        buf_printf(out, "%s alarms read, %s of them new\n", count_for_people(count, total->alarms),
+                   count_for_people(added, total->alarms_added));
+    if (changed[0] != '\0')
+        buf_printf(out, "%s\n", changed);
+}
+
 static bool print(const struct settings *settings, const struct import_result *total, struct error *err)
 {
     SCOPE_BUF struct buf out = BUF_LIMIT(RESULT_MAX_BYTES);
-    if (settings->json) {
-        struct json_writer writer;
-        json_writer_init(&writer, &out);
-        json_object(&writer, NULL);
-        json_u64(&writer, "files", settings->files.count);
-        json_i64(&writer, "imported", total->lines);
-        json_i64(&writer, "added", total->added);
-        json_i64(&writer, "bytes", total->bytes);
-        json_string(&writer, "database", settings->db_shown);
-        json_end_object(&writer);
-        buf_append_byte(&out, '\n');
-    } else {
-        char lines[COUNT_TEXT_BYTES];
-        char added[COUNT_TEXT_BYTES];
-        buf_printf(&out, "%s readings read, %s of them new in %s\n", count_for_people(lines, total->lines),
-                   count_for_people(added, total->added), settings->db_shown);
-    }
+    if (settings->json)
+        write_json(settings, total, &out);
+    else
+        write_text(settings, total, &out);
     if (!buf_check(&out, "the result", err))
         return false;
     if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
@@ -56,6 +76,9 @@ bool import_files(const struct settings *settings, struct notices *notices, stru
             return false;
         total.lines += result.lines;
         total.added += result.added;
+        total.alarms += result.alarms;
+        total.alarms_added += result.alarms_added;
+        total.channels_changed += result.channels_changed;
         total.bytes += result.bytes;
     }
     return print(settings, &total, err);

@@ -1,9 +1,6 @@
 #include "server_tools/sync_client/log_in.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
@@ -11,6 +8,7 @@
 #include "common/net/json.h"
 #include "common/net/json_writer.h"
 #include "server_tools/sync_client/trust.h"
+#include "server_tools/sync_client/turn.h"
 
 enum {
     CHALLENGE_BYTES = 32,
@@ -20,7 +18,6 @@ enum {
     TOKEN_LIFETIME_S = 300, /* when the agent does not say */
     TOKEN_LIFETIME_MAX_S = 24 * 3600,
     TOKEN_MARGIN_FROM_S = 2 * SESSION_RENEW_BEFORE_S,
-    RETRY_AFTER_DEFAULT_S = 20,
 };
 
 /* What is signed, and how it is called in the body of POST /auth. */
@@ -182,49 +179,14 @@ static bool denied(const struct session *session, const struct http_exchange *ex
                      word, advice);
 }
 
-/* ---- waiting ---- */
-
-static void sleep_s(int64_t seconds)
-{
-    struct timespec left = {.tv_sec = seconds};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
-        continue;
-}
-
-static bool wait_for_turn(struct session *session, struct error *err)
-{
-    const struct settings *settings = session->settings;
-    const char *header = http_client_header(session->client, "Retry-After");
-    uint64_t seconds = RETRY_AFTER_DEFAULT_S;
-    if (header != NULL && !text_parse_u64(view_of(header), INT32_MAX, &seconds))
-        seconds = RETRY_AFTER_DEFAULT_S; /* the form with a date is not worth a clock */
-    if (seconds == 0)
-        seconds = 1;
-    if ((int64_t)seconds > SESSION_WAIT_MAX_S - session->waited_s)
-        return error_set(err, ERR_BUSY,
-                         "%s:%d takes no more log-ins for %" PRIu64
-                         " s (429): too many came from this address, "
-                         "try again later",
-                         settings->host, (int)settings->port, seconds);
-    notice(session->notices, "%s:%d takes no more log-ins for now (429): waiting %" PRIu64 " s",
-           settings->host, (int)settings->port, seconds);
-    session->waited_s += (int64_t)seconds;
-    sleep_s((int64_t)seconds);
-    return true;
-}
-
 /* The plain form has one signature a second, and the agent takes each second once: another session has just
  * used this one. */
 static bool wait_for_next_second(struct session *session, const struct http_exchange *exchange)
 {
     char word[REFUSAL_WORD_BYTES];
     session_refusal_word(exchange, word);
-    if (!session->settings->plain_auth || strcmp(word, "replayed signature") != 0 ||
-        session->waited_s >= SESSION_WAIT_MAX_S)
-        return false;
-    session->waited_s++;
-    sleep_s(1);
-    return true;
+    return session->settings->plain_auth && strcmp(word, "replayed signature") == 0 &&
+           turn_wait_second(session);
 }
 
 /* One attempt; *again: it was to wait for its turn, and that is done. */
@@ -257,7 +219,7 @@ static bool attempt(struct session *session, bool *again, struct error *err)
         *again = wait_for_next_second(session, &exchange);
         return *again || denied(session, &exchange, err);
     case 429:
-        return wait_for_turn(session, err);
+        return turn_wait(session, exchange.status, err);
     default:
         return session_refused(session, &exchange, ERR_PROTOCOL, err);
     }

@@ -1,5 +1,6 @@
 /* Fetches everything that existed when the session began, into as many archives as the link makes of it, and
- * puts each of them home at once. Knows when to try again. */
+ * puts each of them home at once. Alarms and channels come after the last readings, into their archive, so
+ * that every channel of the readings is described. Knows when to try again. */
 #ifndef SERVER_TOOLS_SYNC_CLIENT_PULL_H
 #define SERVER_TOOLS_SYNC_CLIENT_PULL_H
 
@@ -8,12 +9,11 @@
 #include "server_tools/sync_client/report.h"
 
 enum {
-    PULL_ATTEMPTS = 5,     /* in a row without an archive */
     PULL_LIMIT_MIN = 1000, /* readings asked for after a break */
     PULL_STORE_CHANGES_MAX = 3,
 };
 
-/* report: filled as far as it went, also when it fails. */
+/* report: filled as far as it went, also when it fails. What came whole is home even then. */
 bool pull(struct session *session, struct home *home, const struct archive_folder *folder,
           struct report *report, struct error *err) MUST_USE;
 

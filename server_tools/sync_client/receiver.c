@@ -5,21 +5,23 @@
 
 #include "common/os/file.h"
 
-bool receiver_open(struct receiver *receiver, int fd, struct error *err)
+enum { GZIP_FIRST_BYTE = 0x1f };
+
+bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, struct error *err)
 {
-    *receiver = (struct receiver){.fd = fd};
+    *receiver = (struct receiver){.fd = fd, .format = format};
     sha256_start(&receiver->hash);
     receiver->pending = malloc(RECEIVER_WRITE_BYTES);
     receiver->text = malloc(RECEIVER_TEXT_BYTES);
     if (receiver->pending == NULL || receiver->text == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for receiving an export");
-    receiver->gzip = gzip_reader_new(err);
-    return receiver->gzip != NULL;
+    receiver->unpacker = unpacker_new(err);
+    return receiver->unpacker != NULL;
 }
 
 void receiver_close(struct receiver *receiver)
 {
-    gzip_reader_free(receiver->gzip);
+    unpacker_free(receiver->unpacker);
     free(receiver->pending);
     free(receiver->text);
     *receiver = (struct receiver){.fd = -1};
@@ -90,13 +92,25 @@ static void look_at(struct receiver *receiver, const char *text, size_t size)
     keep_end(receiver, text, size);
 }
 
+/* The unpacker takes either format: the first byte tells which it is (RFC 1952, 2.3.1; anything else must be
+ * zstd, which the unpacker checks). */
+static bool check_format(const struct receiver *receiver, struct view piece, struct error *err)
+{
+    static const char *const names[] = {[PACK_GZIP] = "gzip", [PACK_ZSTD] = "zstd"};
+    if (receiver->bytes > 0 || piece.size == 0)
+        return true;
+    bool gzip = piece.data[0] == GZIP_FIRST_BYTE;
+    return gzip == (receiver->format == PACK_GZIP) ||
+           error_set(err, ERR_INPUT, "the export is no %s", names[receiver->format]);
+}
+
 bool receiver_take(struct receiver *receiver, struct view piece, struct error *err)
 {
-    if (!keep(receiver, piece, err))
+    if (!check_format(receiver, piece, err) || !keep(receiver, piece, err))
         return false;
     size_t size;
     do {
-        if (!gzip_read(receiver->gzip, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
+        if (!unpacker_read(receiver->unpacker, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
             return error_wrap(err, "the export");
         look_at(receiver, receiver->text, size);
     } while (piece.size > 0 || size == RECEIVER_TEXT_BYTES);
@@ -115,30 +129,35 @@ static bool read_line(struct view line, const char *which, int64_t *seq, int64_t
     return true;
 }
 
-static bool read_ends(const struct receiver *receiver, struct received *out, struct error *err)
+bool receiver_finish(struct receiver *receiver, struct received *out, struct error *err)
 {
+    if (!write_pending(receiver, err))
+        return false;
+    if (!unpacker_at_end(receiver->unpacker))
+        return error_set(err, ERR_UNREACHABLE, "the export broke off: its compressed stream has no end");
+    *out = (struct received){.lines = receiver->lines, .bytes = receiver->bytes};
+    sha256_finish_hex(&receiver->hash, out->sha256);
+    return true;
+}
+
+bool receiver_ends(const struct receiver *receiver, struct received_ends *out, struct error *err)
+{
+    struct received_ends ends = {-1, -1, INT64_MIN, INT64_MIN};
+    if (receiver->last_bytes == 0) {
+        *out = ends;
+        return true;
+    }
     const char *first_end = memchr(receiver->first, '\n', receiver->first_bytes);
     const char *last_end = receiver->last + receiver->last_bytes - 1;
     if (first_end == NULL || *last_end != '\n')
         return error_set(err, ERR_INPUT, "the export is not made of lines");
     const char *before = memrchr(receiver->last, '\n', receiver->last_bytes - 1);
     const char *last = before != NULL ? before + 1 : receiver->last;
-    return read_line((struct view){receiver->first, (size_t)(first_end - receiver->first)}, "first",
-                     &out->first_seq, &out->first_us, err) &&
-           read_line((struct view){last, (size_t)(last_end - last)}, "last", &out->last_seq, &out->last_us,
-                     err);
-}
-
-bool receiver_finish(struct receiver *receiver, struct received *out, struct error *err)
-{
-    if (!write_pending(receiver, err))
+    if (!read_line((struct view){receiver->first, (size_t)(first_end - receiver->first)}, "first",
+                   &ends.first_seq, &ends.first_us, err) ||
+        !read_line((struct view){last, (size_t)(last_end - last)}, "last", &ends.last_seq, &ends.last_us,
+                   err))
         return false;
-    if (!gzip_reader_at_end(receiver->gzip))
-        return error_set(err, ERR_UNREACHABLE, "the export broke off: its compressed stream has no end");
-    struct received received = {.lines = receiver->lines, .bytes = receiver->bytes};
-    if (receiver->last_bytes > 0 && !read_ends(receiver, &received, err))
-        return false;
-    sha256_finish_hex(&receiver->hash, received.sha256);
-    *out = received;
+    *out = ends;
     return true;
 }

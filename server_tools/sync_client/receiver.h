@@ -1,11 +1,11 @@
 /* Takes the bytes of an export as they come: writes them, hashes them, and unpacks them to see that they are
- * whole lines and a whole stream. Knows nothing of HTTP and of where the file will lie.
+ * a whole stream of the format that was promised. Knows nothing of HTTP and of where the file will lie.
  * Threads: one at a time. */
 #ifndef SERVER_TOOLS_SYNC_CLIENT_RECEIVER_H
 #define SERVER_TOOLS_SYNC_CLIENT_RECEIVER_H
 
 #include "common/crypto/hash.h"
-#include "common/pack/gzip.h"
+#include "common/pack/packer.h"
 #include "common/wire/record.h"
 
 enum {
@@ -16,7 +16,8 @@ enum {
 struct receiver {
     int fd; /* borrowed */
     struct sha256 hash;
-    struct gzip_reader *gzip;
+    struct unpacker *unpacker;
+    enum pack_format format;
     char *pending; /* RECEIVER_WRITE_BYTES: not yet written */
     size_t pending_bytes;
     char *text; /* RECEIVER_TEXT_BYTES */
@@ -27,21 +28,28 @@ struct receiver {
     size_t last_bytes;
 };
 
-bool receiver_open(struct receiver *receiver, int fd, struct error *err) MUST_USE;
+/* format: what was promised; another one is refused. */
+bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, struct error *err) MUST_USE;
 void receiver_close(struct receiver *receiver);
 #define SCOPE_RECEIVER SCOPE(receiver_close)
 
-/* Errors: ERR_INPUT (not gzip, damaged), ERR_SPACE, ERR_IO. */
+/* Errors: ERR_INPUT (not of the format, damaged), ERR_SPACE, ERR_IO. */
 bool receiver_take(struct receiver *receiver, struct view piece, struct error *err) MUST_USE;
 
 struct received {
     int64_t lines, bytes;
-    int64_t first_seq, last_seq; /* 0 without lines */
-    int64_t first_us, last_us;
     char sha256[SHA256_HEX_BYTES];
 };
 /* The end: everything is written (not yet fsynced). Errors: ERR_UNREACHABLE (the compressed stream was cut
- * off), ERR_INPUT (its first or last line is no reading). */
+ * off), ERR_SPACE, ERR_IO. */
 bool receiver_finish(struct receiver *receiver, struct received *out, struct error *err) MUST_USE;
+
+/* The first and last line of readings, read. */
+struct received_ends {
+    int64_t first_seq, last_seq; /* -1: the line has none, or there are no lines */
+    int64_t first_us, last_us;   /* INT64_MIN without lines */
+};
+/* Errors: ERR_INPUT (its first or last line is no reading). */
+bool receiver_ends(const struct receiver *receiver, struct received_ends *out, struct error *err) MUST_USE;
 
 #endif

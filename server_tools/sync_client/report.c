@@ -6,13 +6,14 @@
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
 #include "common/net/json_writer.h"
-#include "server_tools/sync_client/notices.h"
+#include "server_tools/sync_client/home.h"
 
 void report_init(struct report *report)
 {
     *report = (struct report){.archives = BUF_LIMIT(REPORT_MAX_BYTES),
                               .channels = -1,
                               .first_seq = -1,
+                              .has_seq = true,
                               .period_start_us = INT64_MIN,
                               .period_end_us = INT64_MIN};
 }
@@ -37,6 +38,15 @@ static const char *next_archive(const struct report *report, const char *at)
     return next < report->archives.data + report->archives.size ? next : NULL;
 }
 
+/* Below 0: unknown, or none. */
+static void write_number(struct json_writer *writer, const char *key, int64_t value)
+{
+    if (value >= 0)
+        json_i64(writer, key, value);
+    else
+        json_null(writer, key);
+}
+
 static void write_json(const struct report *report, struct buf *out)
 {
     struct json_writer writer;
@@ -49,6 +59,7 @@ static void write_json(const struct report *report, struct buf *out)
     else
         json_null(&writer, "store_id");
     json_i64(&writer, "records", report->records);
+    json_i64(&writer, "alarms", report->alarms);
     json_i64(&writer, "bytes", report->bytes);
     json_array(&writer, "archives");
     for (const char *path = NULL; (path = next_archive(report, path)) != NULL;)
@@ -56,15 +67,12 @@ static void write_json(const struct report *report, struct buf *out)
     json_end_array(&writer);
     json_i64(&writer, "imported", report->imported);
     json_i64(&writer, "added", report->added);
-    if (report->channels >= 0)
-        json_i64(&writer, "channels", report->channels);
-    else
-        json_null(&writer, "channels");
-    if (report->first_seq >= 0)
-        json_i64(&writer, "first_seq", report->first_seq);
-    else
-        json_null(&writer, "first_seq");
-    json_i64(&writer, "last_seq", report->last_seq);
+    json_i64(&writer, "alarms_added", report->alarms_added);
+    write_number(&writer, "channels", report->channels);
+    write_number(&writer, "channels_changed", report->database[0] != '\0' ? report->channels_changed : -1);
+    write_number(&writer, "first_seq", report->first_seq);
+    write_number(&writer, "last_seq", report->has_seq ? report->last_seq : -1);
+    json_i64(&writer, "alarms_last_seq", report->alarms_last_seq);
     json_time_us(&writer, "period_start", report->period_start_us);
     json_time_us(&writer, "period_end", report->period_end_us);
     json_string(&writer, "software_version", report->software_version);
@@ -91,16 +99,11 @@ static void write_database(const struct report *report, struct buf *out)
     buf_append_text(out, ")\n");
 }
 
-static void write_text(const struct report *report, struct buf *out)
+static void write_readings(const struct report *report, struct buf *out)
 {
     char records[COUNT_TEXT_BYTES];
     char a_second[COUNT_TEXT_BYTES];
     char size[TEXT_SIZE_BYTES];
-    if (report->records == 0) {
-        buf_printf(out, "%s: nothing new\n", report->client_id);
-        write_database(report, out);
-        return;
-    }
     char start[RFC3339_S_BYTES];
     char end[RFC3339_S_BYTES];
     rfc3339_format_s(start, report->period_start_us);
@@ -110,12 +113,28 @@ static void write_text(const struct report *report, struct buf *out)
     buf_printf(out, "  period     %s to %s\n", start, end);
     buf_printf(out, "  size       %s, %.1f bytes a reading\n",
                text_bytes_for_people(size, (uint64_t)report->bytes),
-               (double)report->bytes / (double)report->records);
+               (double)report->readings_bytes / (double)report->records);
     buf_printf(out, "  rate       %s readings/s, %.2f s\n", count_for_people(a_second, (int64_t)rate(report)),
                (double)report->us / US_PER_S);
+}
+
+static void write_text(const struct report *report, struct buf *out)
+{
+    char alarms[COUNT_TEXT_BYTES];
+    char changed[HOME_CHANGED_BYTES];
+    home_describe_changes(report->channels_changed, report->ended_us, changed);
+    if (report->records > 0)
+        write_readings(report, out);
+    else
+        buf_printf(out, "%s: %s\n", report->client_id,
+                   report->archives.size > 0 ? "no new readings" : "nothing new");
+    if (report->alarms > 0)
+        buf_printf(out, "  alarms     %s raised or resolved\n", count_for_people(alarms, report->alarms));
     for (const char *path = NULL; (path = next_archive(report, path)) != NULL;)
         buf_printf(out, "  archive    %s\n", path);
     write_database(report, out);
+    if (changed[0] != '\0')
+        buf_printf(out, "  channels   %s\n", changed);
 }
 
 bool report_print(const struct report *report, bool json, struct error *err)

@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/crypto/hash.h"
+#include "common/pack/packer.h"
 
 enum { REPORT_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -16,11 +17,20 @@ struct report {
     char agent_id[SHA256_HEX_BYTES];
     char store_id[64]; /* "": nothing was measured yet */
     char software_version[64];
-    int64_t records, bytes;      /* of this session's archives */
+    int64_t records;             /* readings of this session's archives */
+    int64_t bytes;               /* of all their files */
+    int64_t readings_bytes;      /* of the files of readings */
+    int64_t alarms;              /* of this session's archives */
+    enum pack_format format;     /* of the last of them */
     struct buf archives;         /* their paths, each with its NUL */
-    int64_t imported, added;     /* lines read into the database, those that were new there */
+    int64_t imported, added;     /* readings read into the database, those that were new there */
+    int64_t alarms_added;        /* alarms that were new there */
+    int64_t channels_changed;    /* mean something else by now */
+    int64_t ended_us;            /* when all that was seen */
     int64_t channels;            /* of this client in the database; -1 without one */
-    int64_t first_seq, last_seq; /* first -1: nothing came; last: where the cursor stands */
+    bool has_seq;                /* false: the readings come from a table */
+    int64_t first_seq, last_seq; /* first -1: nothing came, or without seq; last: where the cursor stands */
+    int64_t alarms_last_seq;     /* where that of alarms stands */
     int64_t period_start_us, period_end_us;
     int64_t us; /* spent on receiving */
 };

@@ -6,6 +6,7 @@
 #include "common/net/json.h"
 #include "server_tools/sync_client/log_in.h"
 #include "server_tools/sync_client/trust.h"
+#include "server_tools/sync_client/turn.h"
 
 enum { REFUSAL_DETAIL_BYTES = 256, HEADER_BYTES = SESSION_TOKEN_BYTES + 32 };
 
@@ -110,19 +111,22 @@ void session_close(struct session *session)
 
 static bool exchange_with_token(struct session *session, struct http_exchange *exchange, struct error *err)
 {
-    char header[HEADER_BYTES];
-    snprintf(header, sizeof(header), "Authorization: Bearer %s", session->token);
-    const char *const headers[] = {header, NULL};
+    char token[HEADER_BYTES];
+    const char *const *theirs = exchange->headers;
+    const char *headers[SESSION_HEADERS_MAX + 2] = {token};
+    for (size_t i = 0; theirs != NULL && theirs[i] != NULL && i < SESSION_HEADERS_MAX; i++)
+        headers[i + 1] = theirs[i];
+    snprintf(token, sizeof(token), "Authorization: Bearer %s", session->token);
     exchange->headers = headers;
     bool done = http_client_exchange(session->client, exchange, err);
-    exchange->headers = NULL;
-    explicit_bzero(header, sizeof(header));
+    exchange->headers = theirs;
+    explicit_bzero(token, sizeof(token));
     if (!done && err->code == ERR_CHANGED)
         return trust_explain_change(session->client, session->settings, session->agent_id, err);
     return done;
 }
 
-bool session_exchange(struct session *session, struct http_exchange *exchange, struct error *err)
+static bool exchange_renewed(struct session *session, struct http_exchange *exchange, struct error *err)
 {
     if (clock_monotonic_us(session->clock) >= session->renew_at_us && !log_in(session, err))
         return false;
@@ -134,16 +138,55 @@ bool session_exchange(struct session *session, struct http_exchange *exchange, s
     return log_in(session, err) && exchange_with_token(session, exchange, err);
 }
 
+static bool is_busy(const struct http_exchange *exchange)
+{
+    char word[REFUSAL_WORD_BYTES];
+    if (exchange->status != 503)
+        return false;
+    session_refusal_word(exchange, word);
+    return strcmp(word, "busy") == 0;
+}
+
+bool session_exchange(struct session *session, struct http_exchange *exchange, struct error *err)
+{
+    if (!exchange_renewed(session, exchange, err))
+        return false;
+    while (is_busy(exchange)) {
+        if (!turn_wait(session, exchange->status, err))
+            return false;
+        buf_reset(exchange->answer_body);
+        if (!exchange_renewed(session, exchange, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- status ---- */
+
 static bool read_store(struct json_value root, struct agent_status *status, struct error *err)
 {
     if (json_is_null(json_member(root, "store_id")))
         return true;
-    if (!json_need_string(root, "store_id", status->store_id, sizeof(status->store_id), err) ||
-        !json_need_i64(root, "next_seq", 0, INT64_MAX, &status->next_seq, err))
+    if (!json_need_string(root, "store_id", status->store_id, sizeof(status->store_id), err))
+        return false;
+    status->has_seq = !json_is_null(json_member(root, "next_seq"));
+    if (status->has_seq && !json_need_i64(root, "next_seq", 0, INT64_MAX, &status->next_seq, err))
         return false;
     return (status->store_id[0] != '\0' &&
             status->store_id[strspn(status->store_id, STORE_ID_CHARACTERS)] == '\0') ||
            error_set(err, ERR_PROTOCOL, "member `store_id`: expected a UUID");
+}
+
+/* Whether the list has the word. Words that are not known here are somebody else's; no list has none. */
+static bool offers(struct json_value root, const char *list, const char *word)
+{
+    char item[32];
+    struct json_value at = {0};
+    while (json_next(json_member(root, list), &at, NULL)) {
+        if (json_get_string(at, item, sizeof(item)) && strcmp(item, word) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool read_status(const struct http_exchange *exchange, struct agent_status *out, struct error *err)
@@ -155,6 +198,9 @@ static bool read_status(const struct http_exchange *exchange, struct agent_statu
         !read_store(json_root(json), &status, err))
         return false;
     make_harmless(status.version);
+    status.zstd = offers(json_root(json), "export_formats", "zstd");
+    status.alarms = offers(json_root(json), "export_streams", "alarms");
+    status.channels = offers(json_root(json), "export_streams", "channels");
     *out = status;
     return true;
 }

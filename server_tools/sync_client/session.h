@@ -15,6 +15,7 @@ enum {
     SESSION_WAIT_MAX_S = 90, /* for its turn, all in all */
     SESSION_REQUEST_MS = 60 * 1000,
     SESSION_ANSWER_MAX_BYTES = 256 * 1024,
+    SESSION_HEADERS_MAX = 4, /* of a request, besides the token */
 };
 
 struct session {
@@ -35,8 +36,9 @@ bool session_open(struct session *session, const struct settings *settings, stru
                   const struct clock *clock, struct error *err) MUST_USE;
 void session_close(struct session *session);
 
-/* An exchange with the token, which is renewed when it is about to expire, and once on 401. The exchange's
- * headers are this function's. */
+/* An exchange with the token, which is renewed when it is about to expire, and once on 401; 503 `busy` is
+ * waited out as 429 is. exchange->headers: at most SESSION_HEADERS_MAX. Errors: ERR_BUSY (for too long), and
+ * those of the client and of the log-in. */
 bool session_exchange(struct session *session, struct http_exchange *exchange, struct error *err) MUST_USE;
 
 /* What the agent answered in place of 200, as an error: the status, and its words `error` and `detail` when
@@ -50,7 +52,9 @@ void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL
 struct agent_status {
     char store_id[64]; /* "": nothing was measured yet */
     char version[64];
-    int64_t next_seq;
+    bool has_seq;     /* false: its readings come from a table and have none; next_seq says nothing */
+    int64_t next_seq; /* the first that was not yet given */
+    bool zstd, alarms, channels; /* what it offers; an older agent says nothing: gzip and readings alone */
 };
 bool session_status(struct session *session, struct agent_status *out, struct error *err) MUST_USE;
 

@@ -35,6 +35,9 @@ static bool note(struct sync *sync, bool done, int64_t started_us, struct report
     memcpy(report->agent_id, sync->session.agent_id, sizeof(report->agent_id));
     report->imported = sync->home.imported;
     report->added = sync->home.added;
+    report->alarms_added = sync->home.alarms_added;
+    report->channels_changed = sync->home.channels_changed;
+    report->ended_us = clock_utc_us(clock_system());
     if (home_note(&sync->home, &session, &report->channels, &problem))
         return done;
     if (done)
@@ -50,7 +53,7 @@ bool sync_run(const struct settings *settings, struct notices *notices, struct r
     struct sync sync = {.folder = {.lock_fd = -1}};
     report->client_id = settings->client_id;
     report->database = settings->db_shown;
-    if (!archive_folder_open(&sync.folder, settings->data_storage, settings->client_id, err))
+    if (!archive_folder_open(&sync.folder, settings->data_storage, settings->client_id, notices, err))
         return false;
     bool done = home_open(&sync.home, settings, &sync.folder, notices, clock, err);
     if (done)

@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 
+#include "common/base/text.h"
 #include "common/crypto/hash.h"
 #include "common/os/file.h"
-#include "common/pack/gzip.h"
+#include "common/pack/packer.h"
 #include "common/store/db.h"
-#include "common/wire/record.h"
+#include "common/wire/alarm_record.h"
 #include "server_tools/central/importer.h"
 
 enum { ARCHIVE_MAX_BYTES = 64 * 1024 * 1024, CHANNELS = 25 };
@@ -22,7 +23,7 @@ enum { ARCHIVE_MAX_BYTES = 64 * 1024 * 1024, CHANNELS = 25 };
 /* A folder of its own for each test, with a central store in it. */
 struct world {
     char folder[32];
-    struct path database, archive, json;
+    struct path database, archive, json, alarms, channels;
     struct central *central;
     struct buf packed; /* the archive's bytes */
 };
@@ -36,6 +37,8 @@ static int set_up(void **state)
     assert_true(path_join(&world->database, world->folder, "central.db", NULL));
     assert_true(path_join(&world->archive, world->folder, "20260222T100000Z.gz", NULL));
     assert_true(path_join(&world->json, world->folder, "20260222T100000Z.json", NULL));
+    assert_true(path_join(&world->alarms, world->folder, "20260222T100000Z.alarms.gz", NULL));
+    assert_true(path_join(&world->channels, world->folder, "20260222T100000Z.channels.gz", NULL));
     world->central = central_open(world->database.text, clock_system(), NULL);
     assert_non_null(world->central);
     *state = world;
@@ -48,6 +51,8 @@ static int tear_down(void **state)
     central_close(world->central);
     remove(world->archive.text);
     remove(world->json.text);
+    remove(world->alarms.text);
+    remove(world->channels.text);
     remove(world->database.text);
     assert_int_equal(remove(world->folder), 0);
     buf_clear(&world->packed);
@@ -55,16 +60,21 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void pack(struct view text, struct buf *out)
+static void pack_as(enum pack_format format, struct view text, struct buf *out)
 {
-    struct gzip_writer *writer = gzip_writer_new(NULL);
+    struct packer *packer = packer_new(format, NULL);
     bool ended = false;
     while (!ended) {
         char *room = buf_reserve(out, 65536);
         assert_non_null(room);
-        buf_commit(out, gzip_write(writer, &text, true, room, 65536, &ended));
+        buf_commit(out, packer_write(packer, &text, true, room, 65536, &ended));
     }
-    gzip_writer_free(writer);
+    packer_free(packer);
+}
+
+static void pack(struct view text, struct buf *out)
+{
+    pack_as(PACK_GZIP, text, out);
 }
 
 /* What a machine's export holds: rows first..last, CHANNELS of them a second. */
@@ -289,6 +299,275 @@ static void a_wrong_count_is_noticed_before_the_end(void **state)
     assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
 }
 
+/* ---- alarms and channels ---- */
+
+static void write_small(const char *path, struct view lines, struct archive_file *file)
+{
+    SCOPE_BUF struct buf packed = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    unsigned char sum[SHA256_BYTES];
+    const char *name = strrchr(path, '/') + 1;
+    pack(lines, &packed);
+    assert_true(file_replace(path, buf_view(&packed), 0640, NULL));
+    sha256_of(buf_view(&packed), sum);
+    text_hex_encode(file->sha256, sum, sizeof(sum));
+    file->present = true;
+    file->bytes = (int64_t)packed.size;
+    memcpy(file->file, name, strlen(name) + 1);
+}
+
+/* One that raises each count, or, with the same ids, ends it. */
+static void write_alarms(const struct world *world, int64_t first_seq, int64_t count, int64_t resolved_us,
+                         struct archive_file *file)
+{
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    for (int64_t i = 0; i < count; i++) {
+        struct alarm_record alarm = {.seq = first_seq + i,
+                                     .alarm_id = START_US + i,
+                                     .raised_us = START_US + i,
+                                     .resolved_us = resolved_us,
+                                     .severity = "warning",
+                                     .message = "above 95"};
+        snprintf(alarm.channel, sizeof(alarm.channel), "channel_%d", (int)(i % (CHANNELS + 1)));
+        assert_true(alarm_record_write(&alarm, &lines));
+    }
+    file->first_seq = count > 0 ? first_seq : -1;
+    file->last_seq = count > 0 ? first_seq + count - 1 : -1;
+    file->count = count;
+    write_small(world->alarms.text, buf_view(&lines), file);
+}
+
+static void write_channels(const struct world *world, const char *unit, struct archive_file *file)
+{
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    for (int i = 0; i < CHANNELS; i++) {
+        struct channel_record channel = {.phys_min = 0, .phys_max = 100, .description = "made up"};
+        snprintf(channel.channel, sizeof(channel.channel), "channel_%d", i);
+        snprintf(channel.unit, sizeof(channel.unit), "%s", i == 3 ? unit : "bar");
+        assert_true(channel_record_write(&channel, &lines));
+    }
+    file->count = CHANNELS;
+    write_small(world->channels.text, buf_view(&lines), file);
+}
+
+/* Three files: readings first..last, alarms behind them. */
+static void make_whole_archive(struct world *world, int64_t after, int64_t last, int64_t alarms_after,
+                               int64_t alarms, const char *unit, int64_t created_us,
+                               struct archive_info *info)
+{
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_INFO_MAX_BYTES);
+    unsigned char sum[SHA256_BYTES];
+    *info = (struct archive_info){.present = true,
+                                  .client_id = "tractor-7",
+                                  .agent_id = "00",
+                                  .store_id = STORE,
+                                  .period_start_us = START_US,
+                                  .period_end_us = START_US + US_PER_S,
+                                  .created_us = created_us};
+    struct archive_file *readings = &info->files[ARCHIVE_READINGS];
+    write_lines(&lines, after + 1, last);
+    write_archive(world, buf_view(&lines));
+    sha256_of(buf_view(&world->packed), sum);
+    *readings = (struct archive_file){.present = true,
+                                      .after = after,
+                                      .first_seq = after + 1,
+                                      .last_seq = last,
+                                      .count = last - after,
+                                      .bytes = (int64_t)world->packed.size};
+    text_hex_encode(readings->sha256, sum, sizeof(sum));
+    info->files[ARCHIVE_ALARMS].after = alarms_after;
+    write_alarms(world, last + 1, alarms, INT64_MIN, &info->files[ARCHIVE_ALARMS]);
+    write_channels(world, unit, &info->files[ARCHIVE_CHANNELS]);
+    archive_info_write(info, &text);
+    assert_true(file_replace(world->json.text, buf_view(&text), 0640, NULL));
+}
+
+static struct import_result imported(struct world *world)
+{
+    struct import_result result = {0};
+    struct error err = {0};
+    if (!import(world, NULL, &result, &err))
+        fail_msg("%s", err.text);
+    return result;
+}
+
+static int64_t alarm_cursor(const struct world *world)
+{
+    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'alarms'");
+}
+
+static int64_t readings_cursor(const struct world *world)
+{
+    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'readings'");
+}
+
+static void the_three_streams_arrive_once(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    enum { ALARMS = 1234 };
+    make_whole_archive(world, 0, 1000, 0, ALARMS, "bar", START_US, &info);
+    struct import_result result = imported(world);
+    assert_int_equal(result.added, 1000);
+    assert_int_equal(result.alarms, ALARMS);
+    assert_int_equal(result.alarms_added, ALARMS);
+    assert_int_equal(result.channels_changed, 0);
+    assert_int_equal(readings_cursor(world), 1000);
+    assert_int_equal(alarm_cursor(world), 1000 + ALARMS);
+    /* an alarm of a channel that nothing described makes it */
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config"), CHANNELS + 1);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), CHANNELS);
+    result = imported(world);
+    assert_int_equal(result.added, 0);
+    assert_int_equal(result.alarms_added, 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM alarms_log WHERE resolved_us IS NULL"), ALARMS);
+}
+
+static void alarms_over_a_gap_leave_their_cursor(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    make_whole_archive(world, 0, 1000, 500, 3, "bar", START_US, &info);
+    assert_int_equal(imported(world).alarms_added, 3);
+    assert_int_equal(alarm_cursor(world), 0);
+    assert_int_equal(readings_cursor(world), 1000);
+}
+
+static void one_alarm_may_come_twice(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_INFO_MAX_BYTES);
+    make_whole_archive(world, 0, 10, 0, 1, "bar", START_US, &info);
+    for (int i = 0; i < 2; i++) {
+        struct alarm_record alarm = {.seq = 11 + i,
+                                     .alarm_id = 5,
+                                     .channel = "channel_1",
+                                     .severity = "warning",
+                                     .raised_us = START_US,
+                                     .resolved_us = i == 0 ? INT64_MIN : START_US + 7};
+        assert_true(alarm_record_write(&alarm, &lines));
+    }
+    struct archive_file *alarms = &info.files[ARCHIVE_ALARMS];
+    alarms->last_seq = 12;
+    alarms->count = 2;
+    write_small(world->alarms.text, buf_view(&lines), alarms);
+    archive_info_write(&info, &text);
+    assert_true(file_replace(world->json.text, buf_view(&text), 0640, NULL));
+    assert_int_equal(imported(world).alarms_added, 1);
+    assert_int_equal(ask(world, "SELECT resolved_us FROM alarms_log"), START_US + 7);
+}
+
+static void an_older_archive_brings_no_older_meaning(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    make_whole_archive(world, 0, 100, 0, 0, "bar", START_US, &info);
+    imported(world);
+    make_whole_archive(world, 100, 200, 0, 0, "kPa", START_US + US_PER_S, &info);
+    assert_int_equal(imported(world).channels_changed, 1);
+    make_whole_archive(world, 0, 100, 0, 0, "bar", START_US, &info);
+    assert_int_equal(imported(world).channels_changed, 0);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
+    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 1);
+}
+
+static void damage_to_any_file_reaches_nothing(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    make_whole_archive(world, 0, 100, 0, 5, "bar", START_US, &info);
+    const char *const files[] = {world->alarms.text, world->channels.text};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        SCOPE_BUF struct buf whole = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+        assert_true(file_read_path(files[i], &whole, NULL));
+        whole.data[whole.size / 2] ^= 1;
+        assert_true(file_replace(files[i], buf_view(&whole), 0640, NULL));
+        assert_refused(world, ERR_INPUT, "SHA-256");
+        whole.data[whole.size / 2] ^= 1;
+        assert_int_equal(remove(files[i]), 0);
+        assert_refused(world, ERR_NOT_FOUND, files[i]);
+        assert_true(file_replace(files[i], buf_view(&whole), 0640, NULL));
+    }
+    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles"), 0);
+    imported(world);
+}
+
+static void alarms_are_not_given_alone(void **state)
+{
+    struct world *world = *state;
+    struct archive_info info;
+    struct import_result result;
+    struct error err = {0};
+    make_whole_archive(world, 0, 100, 0, 5, "bar", START_US, &info);
+    assert_false(import_archive(world->central, world->alarms.text, "x", NULL, NULL, &result, &err));
+    assert_int_equal(err.code, ERR_USAGE);
+    assert_non_null(strstr(err.text, "give the archive itself"));
+}
+
+/* ---- readings of a table: no seq, a cursor of microseconds ---- */
+
+static void write_table_archive(struct world *world, int64_t after_us, int64_t first, int64_t last)
+{
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    SCOPE_BUF struct buf text = BUF_LIMIT(ARCHIVE_INFO_MAX_BYTES);
+    unsigned char sum[SHA256_BYTES];
+    for (int64_t i = first; i <= last; i++) {
+        char time[RFC3339_US_BYTES];
+        rfc3339_format_us(time, START_US + i * US_PER_S);
+        buf_printf(&lines, "{\"time\":\"%s\",\"channel\":\"t\",\"value\":1}\n", time);
+    }
+    write_archive(world, buf_view(&lines));
+    struct archive_info info = {.present = true,
+                                .client_id = "tractor-7",
+                                .store_id = STORE,
+                                .period_start_us = START_US + first * US_PER_S,
+                                .period_end_us = START_US + last * US_PER_S,
+                                .created_us = START_US + 1000 * US_PER_S};
+    struct archive_file *readings = &info.files[ARCHIVE_READINGS];
+    *readings = (struct archive_file){.present = true,
+                                      .after = after_us,
+                                      .first_seq = -1,
+                                      .last_seq = -1,
+                                      .count = last - first + 1,
+                                      .bytes = (int64_t)world->packed.size};
+    sha256_of(buf_view(&world->packed), sum);
+    text_hex_encode(readings->sha256, sum, sizeof(sum));
+    archive_info_write(&info, &text);
+    assert_true(file_replace(world->json.text, buf_view(&text), 0640, NULL));
+}
+
+static void a_table_is_counted_by_time(void **state)
+{
+    struct world *world = *state;
+    write_table_archive(world, START_US + 50 * US_PER_S, 51, 60); /* over a gap */
+    assert_int_equal(imported(world).added, 10);
+    assert_int_equal(readings_cursor(world), 0);
+    write_table_archive(world, 0, 1, 55);
+    assert_int_equal(imported(world).added, 50);
+    assert_int_equal(readings_cursor(world), START_US + 55 * US_PER_S);
+    write_table_archive(world, START_US + 55 * US_PER_S, 40, 2000); /* the last are of a time to come */
+    assert_int_equal(imported(world).added, 1940);
+    assert_int_equal(readings_cursor(world), START_US + 1000 * US_PER_S);
+}
+
+static void an_archive_of_zstd(void **state)
+{
+    struct world *world = *state;
+    struct import_result result;
+    struct path path;
+    SCOPE_BUF struct buf lines = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    SCOPE_BUF struct buf packed = BUF_LIMIT(ARCHIVE_MAX_BYTES);
+    write_lines(&lines, 1, 5000);
+    pack_as(PACK_ZSTD, buf_view(&lines), &packed);
+    assert_true(path_join(&path, world->folder, "other-tool.zst", NULL));
+    assert_true(file_replace(path.text, buf_view(&packed), 0640, NULL));
+    assert_true(import_archive(world->central, path.text, "x", NULL, NULL, &result, NULL));
+    assert_int_equal(result.added, 5000);
+    assert_int_equal(remove(path.text), 0);
+}
+
 static void put_json(struct world *world, const char *text)
 {
     assert_true(file_replace(world->json.text, view_of(text), 0640, NULL));
@@ -382,6 +661,14 @@ int main(void)
         IN_A_WORLD(a_damaged_file_reaches_nothing),
         IN_A_WORLD(a_bad_line_stops_at_the_last_whole_batch),
         IN_A_WORLD(a_wrong_count_is_noticed_before_the_end),
+        IN_A_WORLD(the_three_streams_arrive_once),
+        IN_A_WORLD(alarms_over_a_gap_leave_their_cursor),
+        IN_A_WORLD(one_alarm_may_come_twice),
+        IN_A_WORLD(an_older_archive_brings_no_older_meaning),
+        IN_A_WORLD(damage_to_any_file_reaches_nothing),
+        IN_A_WORLD(alarms_are_not_given_alone),
+        IN_A_WORLD(a_table_is_counted_by_time),
+        IN_A_WORLD(an_archive_of_zstd),
         IN_A_WORLD(a_json_that_is_wrong_is_refused),
         IN_A_WORLD(what_is_no_archive_is_refused),
         IN_A_WORLD(a_store_that_refuses_ends_it),

@@ -23,44 +23,78 @@ static void add_line(struct buf *text, int64_t seq)
                seq, (int)(seq % 60));
 }
 
-static struct buf compressed(struct view text)
+static struct buf packed_as(enum pack_format format, struct view text)
 {
     struct buf out = BUF_LIMIT(STREAM_MAX_BYTES);
-    struct gzip_writer *writer = gzip_writer_new(NULL);
-    assert_non_null(writer);
+    struct packer *packer = packer_new(format, NULL);
+    assert_non_null(packer);
     for (bool ended = false; !ended;) {
         char piece[4096];
-        size_t size = gzip_write(writer, &text, true, piece, sizeof(piece), &ended);
+        size_t size = packer_write(packer, &text, true, piece, sizeof(piece), &ended);
         assert_true(buf_append(&out, piece, size));
     }
-    gzip_writer_free(writer);
+    packer_free(packer);
     return out;
+}
+
+static struct buf compressed(struct view text)
+{
+    return packed_as(PACK_GZIP, text);
 }
 
 struct outcome {
     bool taken, finished;
     struct received received;
+    struct received_ends ends;
     struct error err;
     struct buf written;
 };
 
-/* Everything in pieces of one size. */
-static struct outcome receive(struct view stream, size_t piece_bytes)
+/* Everything in pieces of one size, as what it was promised to be. */
+static struct outcome receive_as(enum pack_format format, struct view stream, size_t piece_bytes)
 {
     struct outcome outcome = {.taken = true, .written = BUF_LIMIT(STREAM_MAX_BYTES)};
     SCOPE_FILE FILE *file = tmpfile();
     assert_non_null(file);
     SCOPE_RECEIVER struct receiver receiver;
-    assert_true(receiver_open(&receiver, fileno(file), &outcome.err));
+    assert_true(receiver_open(&receiver, fileno(file), format, &outcome.err));
     while (stream.size > 0 && outcome.taken) {
         size_t size = stream.size < piece_bytes ? stream.size : piece_bytes;
         outcome.taken = receiver_take(&receiver, (struct view){stream.data, size}, &outcome.err);
         stream = (struct view){stream.data + size, stream.size - size};
     }
-    outcome.finished = outcome.taken && receiver_finish(&receiver, &outcome.received, &outcome.err);
+    outcome.finished = outcome.taken && receiver_finish(&receiver, &outcome.received, &outcome.err) &&
+                       receiver_ends(&receiver, &outcome.ends, &outcome.err);
     assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
     assert_true(file_read_all(fileno(file), &outcome.written, NULL));
     return outcome;
+}
+
+static struct outcome receive(struct view stream, size_t piece_bytes)
+{
+    return receive_as(PACK_GZIP, stream, piece_bytes);
+}
+
+static void pieces_make_the_same(enum pack_format format, struct view stream)
+{
+    static const size_t sizes[] = {1, 2, 13, 4096, 16384, STREAM_MAX_BYTES};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct outcome outcome = receive_as(format, stream, sizes[i]);
+        assert_true(outcome.finished);
+        assert_int_equal(outcome.received.lines, 20000);
+        assert_int_equal(outcome.received.bytes, stream.size);
+        assert_int_equal(outcome.ends.first_seq, 7);
+        assert_int_equal(outcome.ends.last_seq, 20006);
+        assert_int_equal(outcome.ends.first_us, 7 * TIME_US);
+        assert_int_equal(outcome.ends.last_us, 26 * TIME_US);
+        assert_true(view_equal(buf_view(&outcome.written), stream));
+        unsigned char digest[SHA256_BYTES];
+        char hex[SHA256_HEX_BYTES];
+        sha256_of(stream, digest);
+        text_hex_encode(hex, digest, sizeof(digest));
+        assert_string_equal(outcome.received.sha256, hex);
+        buf_clear(&outcome.written);
+    }
 }
 
 static void pieces_of_any_size_make_the_same(void **state)
@@ -69,23 +103,24 @@ static void pieces_of_any_size_make_the_same(void **state)
     SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
     for (int64_t seq = 7; seq < 7 + 20000; seq++)
         add_line(&text, seq);
-    SCOPE_BUF struct buf stream = compressed(buf_view(&text));
-    static const size_t sizes[] = {1, 2, 13, 4096, 16384, STREAM_MAX_BYTES};
-    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        struct outcome outcome = receive(buf_view(&stream), sizes[i]);
-        assert_true(outcome.finished);
-        assert_int_equal(outcome.received.lines, 20000);
-        assert_int_equal(outcome.received.bytes, stream.size);
-        assert_int_equal(outcome.received.first_seq, 7);
-        assert_int_equal(outcome.received.last_seq, 20006);
-        assert_int_equal(outcome.received.first_us, 7 * TIME_US);
-        assert_int_equal(outcome.received.last_us, 26 * TIME_US);
-        assert_true(view_equal(buf_view(&outcome.written), buf_view(&stream)));
-        unsigned char digest[SHA256_BYTES];
-        char hex[SHA256_HEX_BYTES];
-        sha256_of(buf_view(&stream), digest);
-        text_hex_encode(hex, digest, sizeof(digest));
-        assert_string_equal(outcome.received.sha256, hex);
+    for (int format = PACK_GZIP; format <= PACK_ZSTD; format++) {
+        SCOPE_BUF struct buf stream = packed_as((enum pack_format)format, buf_view(&text));
+        pieces_make_the_same((enum pack_format)format, buf_view(&stream));
+    }
+}
+
+static void another_format_than_promised_is_refused(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+    add_line(&text, 1);
+    for (int format = PACK_GZIP; format <= PACK_ZSTD; format++) {
+        SCOPE_BUF struct buf stream = packed_as((enum pack_format)format, buf_view(&text));
+        struct outcome outcome =
+            receive_as(format == PACK_GZIP ? PACK_ZSTD : PACK_GZIP, buf_view(&stream), 1);
+        assert_false(outcome.taken);
+        assert_int_equal(outcome.err.code, ERR_INPUT);
+        assert_int_equal(outcome.written.size, 0);
         buf_clear(&outcome.written);
     }
 }
@@ -101,8 +136,19 @@ static void few_lines(void **state)
         struct outcome outcome = receive(buf_view(&stream), 5);
         assert_true(outcome.finished);
         assert_int_equal(outcome.received.lines, count);
-        assert_int_equal(outcome.received.last_seq, count);
-        assert_int_equal(outcome.received.first_seq, count > 0 ? 1 : 0);
+        assert_int_equal(outcome.ends.last_seq, count > 0 ? count : -1);
+        assert_int_equal(outcome.ends.first_seq, count > 0 ? 1 : -1);
+        buf_clear(&outcome.written);
+    }
+}
+
+static void cut_anywhere_it_is_never_whole(enum pack_format format, struct view stream)
+{
+    for (size_t size = 0; size < stream.size; size++) {
+        struct outcome outcome = receive_as(format, (struct view){stream.data, size}, 64);
+        assert_true(outcome.taken);
+        assert_false(outcome.finished);
+        assert_int_equal(outcome.err.code, ERR_UNREACHABLE); /* worth another attempt */
         buf_clear(&outcome.written);
     }
 }
@@ -113,13 +159,9 @@ static void a_stream_cut_anywhere_is_never_whole(void **state)
     SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
     for (int64_t seq = 1; seq <= 50; seq++)
         add_line(&text, seq);
-    SCOPE_BUF struct buf stream = compressed(buf_view(&text));
-    for (size_t size = 0; size < stream.size; size++) {
-        struct outcome outcome = receive((struct view){stream.data, size}, 64);
-        assert_true(outcome.taken);
-        assert_false(outcome.finished);
-        assert_int_equal(outcome.err.code, ERR_UNREACHABLE); /* worth another attempt */
-        buf_clear(&outcome.written);
+    for (int format = PACK_GZIP; format <= PACK_ZSTD; format++) {
+        SCOPE_BUF struct buf stream = packed_as((enum pack_format)format, buf_view(&text));
+        cut_anywhere_it_is_never_whole((enum pack_format)format, buf_view(&stream));
     }
 }
 
@@ -175,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_any_size_make_the_same),
+        cmocka_unit_test(another_format_than_promised_is_refused),
         cmocka_unit_test(few_lines),
         cmocka_unit_test(a_stream_cut_anywhere_is_never_whole),
         cmocka_unit_test(what_is_no_stream_of_lines_is_refused),

@@ -1,0 +1,125 @@
+#include "server_tools/central/import_small.h"
+
+#include "server_tools/central/channel_cache.h"
+#include "server_tools/central/small_streams.h"
+
+/* ---- channels: all of them in one transaction ---- */
+
+struct channels {
+    size_t count, room;
+    struct channel_record *records;
+};
+
+static bool keep_channel(void *context, const struct channel_record *channel, struct error *err)
+{
+    struct channels *channels = context;
+    if (channels->count == channels->room)
+        return error_set(err, ERR_INPUT, "more channels than there were");
+    channels->records[channels->count++] = *channel;
+    return true;
+}
+
+static bool describe(const struct import_target *target, const struct channels *channels, int64_t as_of_us,
+                     int64_t *changed, struct error *err)
+{
+    SCOPE_FREE struct central_description *descriptions = calloc(channels->count + 1, sizeof(*descriptions));
+    if (descriptions == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for the channels");
+    for (size_t i = 0; i < channels->count; i++) {
+        const struct channel_record *record = &channels->records[i];
+        descriptions[i] = (struct central_description){.name = view_of(record->channel),
+                                                       .unit = view_of(record->unit),
+                                                       .description = view_of(record->description),
+                                                       .min_value = record->phys_min,
+                                                       .max_value = record->phys_max};
+    }
+    return central_describe(target->central, target->vehicle_id, as_of_us, descriptions, channels->count,
+                            changed, err);
+}
+
+bool import_channels(const struct import_target *target, const struct archive_files *files, int64_t *changed,
+                     struct error *err)
+{
+    *changed = 0;
+    if (files->fds[ARCHIVE_CHANNELS] < 0)
+        return true;
+    struct small_totals totals;
+    struct channels channels = {.room = (size_t)files->info.files[ARCHIVE_CHANNELS].count};
+    SCOPE_FREE struct channel_record *records = calloc(channels.room + 1, sizeof(*records));
+    if (records == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for the channels");
+    channels.records = records;
+    int64_t as_of_us = files->info.created_us > 0 ? files->info.created_us : 0; /* unknown: the oldest */
+    return channels_read(files->fds[ARCHIVE_CHANNELS], keep_channel, &channels, &totals, err) &&
+           describe(target, &channels, as_of_us, changed, err);
+}
+
+/* ---- alarms: as many at a time as the store takes ---- */
+
+enum { ALARMS_AT_A_TIME = 500 };
+
+struct alarms {
+    const struct import_target *target;
+    int64_t added;
+    size_t count;
+    struct alarm_record records[ALARMS_AT_A_TIME];
+    struct central_alarm rows[ALARMS_AT_A_TIME]; /* their texts are those of records */
+};
+
+static bool write_alarms(struct alarms *alarms, struct error *err)
+{
+    int64_t added;
+    if (alarms->count == 0)
+        return true;
+    int64_t last_seq = alarms->records[alarms->count - 1].seq;
+    if (!central_add_alarms(alarms->target->central, alarms->target->vehicle_id, alarms->target->store_id,
+                            last_seq, alarms->rows, alarms->count, &added, err))
+        return false;
+    alarms->added += added;
+    alarms->count = 0;
+    return true;
+}
+
+/* Within one call no alarm comes twice. */
+static bool holds(const struct alarms *alarms, int64_t alarm_id)
+{
+    for (size_t i = 0; i < alarms->count; i++) {
+        if (alarms->rows[i].alarm_id == alarm_id)
+            return true;
+    }
+    return false;
+}
+
+static bool keep_alarm(void *context, const struct alarm_record *alarm, struct error *err)
+{
+    struct alarms *alarms = context;
+    if ((alarms->count == ALARMS_AT_A_TIME || holds(alarms, alarm->alarm_id)) && !write_alarms(alarms, err))
+        return false;
+    struct alarm_record *record = &alarms->records[alarms->count];
+    *record = *alarm;
+    alarms->rows[alarms->count++] = (struct central_alarm){.alarm_id = record->alarm_id,
+                                                           .channel = view_of(record->channel),
+                                                           .severity = view_of(record->severity),
+                                                           .message = view_of(record->message),
+                                                           .raised_us = record->raised_us,
+                                                           .resolved_us = record->resolved_us};
+    return true;
+}
+
+bool import_alarms(const struct import_target *target, const struct archive_files *files,
+                   struct import_counts *counts, struct error *err)
+{
+    *counts = (struct import_counts){.last_seq = -1};
+    if (files->fds[ARCHIVE_ALARMS] < 0)
+        return true;
+    SCOPE_FREE struct alarms *alarms = calloc(1, sizeof(*alarms));
+    struct small_totals totals;
+    if (alarms == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for alarms");
+    alarms->target = target;
+    if (!alarms_read(files->fds[ARCHIVE_ALARMS], keep_alarm, alarms, &totals, err) ||
+        !write_alarms(alarms, err))
+        return false;
+    *counts = (struct import_counts){totals.count, alarms->added, totals.last_seq};
+    return true;
+}
