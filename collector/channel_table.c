@@ -68,13 +68,14 @@ static bool grow(struct channel_table *table)
     return true;
 }
 
-/* The channel of that name, made when new; NULL when there can be none. */
-static struct channel *channel_of(struct channel_table *table, struct view name)
+/* The channel of that name, made when new and there are fewer than max_channels; NULL when there can be none.
+ */
+static struct channel *channel_of(struct channel_table *table, struct view name, uint32_t max_channels)
 {
     uint32_t *slot = slot_of(table, name);
     if (*slot != 0)
         return &table->channels[*slot - 1];
-    if (table->count == STORE_CHANNELS_MAX || !record_channel_name_ok(name) || !grow(table))
+    if (table->count >= max_channels || !record_channel_name_ok(name) || !grow(table))
         return NULL;
     struct channel *channel = &table->channels[table->count];
     *channel = (struct channel){
@@ -149,7 +150,7 @@ static bool configure_line(struct channel_table *table, const char *line, struct
     if (!config_next_word(&rest, &word))
         return error_set(err, ERR_USAGE, "expected a channel's name");
     uint32_t before = table->count;
-    struct channel *channel = channel_of(table, config_unquote(word));
+    struct channel *channel = channel_of(table, config_unquote(word), STORE_CHANNELS_MAX);
     if (channel == NULL)
         return error_set(err, ERR_USAGE, "`%.*s` is no channel's name, or there are too many",
                          VIEW_ARG(word));
@@ -179,7 +180,7 @@ bool channel_table_configure(struct channel_table *table, const struct config_li
 
 bool channel_table_load(struct channel_table *table, const struct store_channel *row, struct error *err)
 {
-    struct channel *channel = channel_of(table, view_of(row->name));
+    struct channel *channel = channel_of(table, view_of(row->name), STORE_CHANNELS_MAX);
     if (channel == NULL)
         return error_set(err, ERR_CORRUPT, "channel %lld has no usable name", (long long)row->channel_id);
     struct store_channel ours = channel->known;
@@ -238,7 +239,9 @@ static void take_metadata(struct channel_table *table, struct channel *channel, 
 
 uint32_t channel_table_find(struct channel_table *table, const struct sample *sample)
 {
-    struct channel *channel = channel_of(table, sample->channel);
+    bool own_limit = sample->max_channels > 0 && sample->max_channels < STORE_CHANNELS_MAX;
+    struct channel *channel =
+        channel_of(table, sample->channel, own_limit ? sample->max_channels : STORE_CHANNELS_MAX);
     if (channel == NULL)
         return CHANNEL_NONE;
     if (!channel->seen)

@@ -35,7 +35,7 @@ bool channel_table_load(struct channel_table *table, const struct store_channel 
                         struct error *err) MUST_USE;
 
 /* The index of a sample's channel, made when new. CHANNEL_NONE: the name is none, or there are
- * STORE_CHANNELS_MAX already. */
+ * STORE_CHANNELS_MAX already, or it is new and there are the sample's own max_channels. */
 uint32_t channel_table_find(struct channel_table *table, const struct sample *sample);
 
 /* The index of the channel of that name; CHANNEL_NONE when there is none. */

@@ -37,6 +37,15 @@ static void write_store(struct json_writer *json, const struct recorder_status *
     json_end_object(json);
 }
 
+/* What an input has counted of its own, "texts_skipped": 12 */
+static void write_counts(struct json_writer *json, const struct input_status *status)
+{
+    json_object(json, "counts");
+    for (size_t i = 0; i < status->count_count; i++)
+        json_u64(json, status->counts[i].name, status->counts[i].value);
+    json_end_object(json);
+}
+
 static void write_inputs(struct json_writer *json, const struct sampler *sampler)
 {
     json_array(json, "inputs");
@@ -49,6 +58,7 @@ static void write_inputs(struct json_writer *json, const struct sampler *sampler
         json_u64(json, "readings", status->readings);
         json_u64(json, "dropped", status->dropped);
         json_time_us(json, "since", status->since_us);
+        write_counts(json, status);
         json_end_object(json);
     }
     json_end_array(json);

@@ -2,7 +2,7 @@
 
 #include "common/app/config.h"
 
-static const struct input_kind *const kinds[] = {&input_system, &input_drive};
+static const struct input_kind *const kinds[] = {&input_system, &input_lines, &input_exec, &input_drive};
 
 const struct input_kind *input_kind_of(const char *line, struct view *options, struct error *err)
 {

@@ -5,8 +5,7 @@
 
 #include "collector/drive_model.h"
 #include "collector/input.h"
-#include "common/app/config.h"
-#include "common/base/text.h"
+#include "collector/input_options.h"
 
 enum {
     RATE_MAX_HZ = 10000,
@@ -23,44 +22,14 @@ struct drive {
     const struct log *log;
 };
 
-static bool read_option(struct drive *drive, struct view key, struct view value, struct error *err)
-{
-    const struct {
-        const char *key;
-        uint64_t *target;
-        uint64_t min, max;
-    } table[] = {
-        {"seed", &drive->seed, 0, UINT64_MAX},
-        {"rate", &drive->rate_hz, 1, RATE_MAX_HZ},
-        {"channels", &drive->channels, 1, CHANNELS_MAX},
-    };
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        if (!view_is(key, table[i].key))
-            continue;
-        uint64_t number;
-        if (!text_parse_u64(value, table[i].max, &number) || number < table[i].min)
-            return error_set(err, ERR_USAGE, "expected a whole number from %llu to %llu behind %s=",
-                             (unsigned long long)table[i].min, (unsigned long long)table[i].max,
-                             table[i].key);
-        *table[i].target = number;
-        return true;
-    }
-    return error_set(err, ERR_USAGE, "unknown option `%.*s`, expected %s", VIEW_ARG(key),
-                     input_drive.options);
-}
-
 static bool read_options(struct drive *drive, struct view options, struct error *err)
 {
-    struct view word;
-    while (config_next_word(&options, &word)) {
-        struct view key;
-        struct view value;
-        if (!config_word_pair(word, &key, &value))
-            return error_set(err, ERR_USAGE, "expected key=value, found `%.*s`", VIEW_ARG(word));
-        if (!read_option(drive, key, value, err))
-            return false;
-    }
-    return true;
+    const struct input_option table[] = {
+        {.key = "seed", .target = &drive->seed, .max = UINT64_MAX},
+        {.key = "rate", .target = &drive->rate_hz, .min = 1, .max = RATE_MAX_HZ},
+        {.key = "channels", .target = &drive->channels, .min = 1, .max = CHANNELS_MAX},
+    };
+    return input_options_read(options, table, COUNT_OF(table), input_drive.options, err);
 }
 
 static void drive_free(void *input)

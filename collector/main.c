@@ -5,13 +5,14 @@
 #include "collector/release_migrations.h"
 #include "collector/show.h"
 #include "common/app/daemon.h"
+#include "common/os/guard.h"
 
 enum { DATA_FOLDER_MODE = 0750, RUN_FOLDER_MODE = 0755 };
 
 struct collector {
     struct daemon daemon;
     struct input_env env;
-    struct path data, report;
+    struct path data, report, program;
     int lock_fd;
     struct migration_set *migrations;
     struct channel_table *channels;
@@ -51,16 +52,30 @@ static void tick(void *context, uint64_t times)
     bool changed = sampler_tick(collector->sampler, clock_utc_us(daemon->clock), elapsed_us,
                                 recorder_batch(collector->recorder));
     changed = recorder_tick(collector->recorder) || changed;
+    sampler_resume(collector->sampler);
     report(collector, changed);
+}
+
+/* Much has come in since the last tick. */
+static bool flush(void *context)
+{
+    struct collector *collector = context;
+    return recorder_flush(collector->recorder);
 }
 
 /* ---- start and stop ---- */
 
-static bool make_inputs(struct collector *collector, struct error *err)
+static bool make_inputs(struct collector *collector, bool trial, struct error *err)
 {
     struct daemon *daemon = &collector->daemon;
     const struct appliance_config *config = &daemon->appliance.config;
-    collector->env = (struct input_env){.log = &daemon->log, .system_root = ""};
+    collector->env = (struct input_env){
+        .log = &daemon->log,
+        .system_root = "",
+        .root = daemon->appliance.root,
+        .program = collector->program.text,
+        .trial = trial,
+    };
     collector->channels = channel_table_new(err);
     if (collector->channels == NULL || !channel_table_configure(collector->channels, &config->channels, err))
         return false;
@@ -127,9 +142,16 @@ static bool make_recorder(struct collector *collector, struct error *err)
 static bool start(struct collector *collector, struct error *err)
 {
     struct daemon *daemon = &collector->daemon;
-    if (!take_places(collector, err) || !make_inputs(collector, err) || !make_recorder(collector, err))
+    if (!take_places(collector, err) || !make_inputs(collector, false, err) || !make_recorder(collector, err))
         return false;
     int64_t interval_ms = daemon->appliance.config.sample_interval_ms;
+    const struct sampler_feed feed = {
+        .loop = daemon->loop,
+        .batch = recorder_batch(collector->recorder),
+        .flush = flush,
+        .context = collector,
+    };
+    sampler_attach(collector->sampler, &feed);
     tick(collector, 0); /* the first now, so that a store is there when we are ready */
     collector->timer = loop_timer(daemon->loop, interval_ms, interval_ms, tick, collector, err);
     return collector->timer != NULL;
@@ -149,18 +171,25 @@ static void stop(struct collector *collector)
 
 /* ---- the program ---- */
 
+/* Our own path: a guard is the same program. */
+static void find_program(struct path *out)
+{
+    ssize_t size = readlink("/proc/self/exe", out->text, sizeof(out->text) - 1);
+    out->text[size > 0 ? size : 0] = '\0';
+}
+
 static bool check(struct daemon *daemon, struct error *err)
 {
     struct collector collector = {.daemon = *daemon, .lock_fd = -1};
-    bool ok = make_inputs(&collector, err);
+    bool ok = make_inputs(&collector, false, err);
     free_inputs(&collector);
     return ok;
 }
 
 static bool run_test(struct collector *collector, bool json, struct error *err)
 {
-    bool ok = make_inputs(collector, err) &&
-              show_samples(collector->sampler, collector->channels, collector->daemon.clock, json, err);
+    bool ok = make_inputs(collector, true, err) &&
+              show_samples(collector->sampler, collector->channels, &collector->daemon, json, err);
     free_inputs(collector);
     return ok;
 }
@@ -174,6 +203,8 @@ static bool run_daemon(struct collector *collector, struct error *err)
 
 int main(int argc, char **argv)
 {
+    if (guard_is_asked(argc, argv))
+        return guard_main(argc, argv);
     bool test = false;
     bool json = false;
     const struct option options[] = {
@@ -192,6 +223,7 @@ int main(int argc, char **argv)
         .check = check,
     };
     struct collector collector = {.lock_fd = -1};
+    find_program(&collector.program);
     int code = daemon_open(&collector.daemon, &spec, argc, argv);
     if (code >= 0)
         return code;

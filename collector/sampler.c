@@ -6,12 +6,27 @@
 
 enum { INPUTS_MAX = 256 };
 
+enum { WHY_BYTES = 192 };
+
+/* What an input gave since its last tick's end. */
+struct turn {
+    size_t taken;
+    uint64_t dropped;
+    char why[WHY_BYTES]; /* of the last drop */
+};
+
 struct source {
     const struct input_kind *kind;
     void *input;
+    struct sampler *sampler;
     struct input_status status;
+    struct input_stream stream;
+    struct turn turn;
     bool started;
+    bool settled;      /* nothing that it began is under way */
+    bool held;         /* a stream without room: it waits for resume */
     int64_t waited_us; /* on the schedule since its last sample */
+    int64_t calm_us;   /* on the schedule since its last drop */
     int64_t backoff_ms;
 };
 
@@ -20,15 +35,9 @@ struct sampler {
     size_t count;
     struct channel_table *channels;
     const struct log *log;
-};
-
-/* One input's turn. */
-struct turn {
-    struct sampler *sampler;
-    struct batch *out;
-    size_t taken;
-    uint64_t dropped;
-    const char *why; /* of the drops */
+    struct batch *out; /* of the tick, or of the feed */
+    struct sampler_feed feed;
+    bool flush_failed; /* since the last tick: it is not tried again before the next */
 };
 
 const char *input_state_name(enum input_state state)
@@ -64,6 +73,8 @@ static bool add_source(struct sampler *sampler, const struct sampler_spec *spec,
     if (source->input == NULL)
         return error_wrap(err, "%s", source->kind->name);
     name_source(sampler, source);
+    source->sampler = sampler;
+    source->settled = true;
     source->status.since_us = clock_utc_us(spec->log->clock);
     sampler->count++;
     return true;
@@ -103,34 +114,93 @@ void sampler_free(struct sampler *sampler)
     free(sampler);
 }
 
-/* ---- a tick ---- */
+/* ---- what inputs give ---- */
 
-static bool drop(struct turn *turn, const char *why)
+static bool drop(struct source *source, const char *why)
 {
-    turn->dropped++;
-    turn->why = why;
+    source->turn.dropped++;
+    snprintf(source->turn.why, sizeof(source->turn.why), "%s", why);
     return true;
 }
 
-/* The sink of every input. */
+static bool take(struct source *source, const struct sample *sample, bool kept)
+{
+    struct sampler *sampler = source->sampler;
+    uint32_t channel = channel_table_find(sampler->channels, sample);
+    if (channel == CHANNEL_NONE)
+        return drop(source, "channels beyond the limit, or names that are none");
+    const struct channel *known = channel_table_at(sampler->channels, channel);
+    double value = sample->value * known->scale + known->offset;
+    const struct reading reading = {sample->time_us, isfinite(value) ? value : NAN, channel, kept};
+    if (!batch_add(sampler->out, &reading))
+        return drop(source, "no memory left");
+    source->turn.taken++;
+    return true;
+}
+
+/* The sink of inputs that are asked. */
 static bool put(void *context, const struct sample *sample)
 {
-    struct turn *turn = context;
-    if (turn->taken == INPUT_MAX_SAMPLES_A_TICK) {
-        drop(turn, "more samples than are taken in one tick");
-        return false;
-    }
-    uint32_t channel = channel_table_find(turn->sampler->channels, sample);
-    if (channel == CHANNEL_NONE)
-        return drop(turn, "channels beyond the limit, or names that are none");
-    const struct channel *known = channel_table_at(turn->sampler->channels, channel);
-    double value = sample->value * known->scale + known->offset;
-    const struct reading reading = {sample->time_us, isfinite(value) ? value : NAN, channel};
-    if (!batch_add(turn->out, &reading))
-        return drop(turn, "no memory left");
-    turn->taken++;
-    return true;
+    struct source *source = context;
+    if (source->turn.taken < INPUT_MAX_SAMPLES_A_TICK)
+        return take(source, sample, false);
+    drop(source, "more samples than are taken in one tick");
+    return false;
 }
+
+/* The sink of streams: there was room for all of a line. */
+static bool put_kept(void *context, const struct sample *sample)
+{
+    return take(context, sample, true);
+}
+
+static void refuse(void *context, const char *why)
+{
+    drop(context, why);
+}
+
+static bool has_room(void *context)
+{
+    struct source *source = context;
+    struct sampler *sampler = source->sampler;
+    if (sampler->out->count >= INPUT_FLUSH_READINGS && !sampler->flush_failed)
+        sampler->flush_failed = sampler->feed.flush == NULL || !sampler->feed.flush(sampler->feed.context);
+    source->held = sampler->out->count >= INPUT_STREAM_READINGS;
+    return !source->held;
+}
+
+void sampler_attach(struct sampler *sampler, const struct sampler_feed *feed)
+{
+    sampler->feed = *feed;
+    sampler->out = feed->batch;
+    for (size_t i = 0; i < sampler->count; i++) {
+        struct source *source = &sampler->sources[i];
+        source->stream = (struct input_stream){
+            .name = source->status.name,
+            .loop = feed->loop,
+            .has_room = has_room,
+            .sink = {put_kept, source},
+            .refuse = refuse,
+            .context = source,
+        };
+        if (source->kind->attach != NULL)
+            source->kind->attach(source->input, &source->stream);
+    }
+}
+
+void sampler_resume(struct sampler *sampler)
+{
+    sampler->flush_failed = false;
+    for (size_t i = 0; i < sampler->count; i++) {
+        struct source *source = &sampler->sources[i];
+        if (!source->held || sampler->out->count > INPUT_RESUME_READINGS)
+            continue;
+        source->held = false;
+        source->kind->resume(source->input);
+    }
+}
+
+/* ---- a tick ---- */
 
 /* Said once, when it changes. */
 static bool enter(const struct sampler *sampler, struct source *source, enum input_state state,
@@ -167,38 +237,74 @@ static bool start(struct source *source, struct error *err)
     return true;
 }
 
-static bool take_turn(struct sampler *sampler, struct source *source, int64_t time_us, struct batch *out)
+/* What it gave until now, into its status. Returns how much was dropped. */
+static uint64_t end_turn(struct source *source)
+{
+    uint64_t dropped = source->turn.dropped;
+    source->status.readings += source->turn.taken;
+    source->status.dropped += dropped;
+    source->turn.taken = 0;
+    source->turn.dropped = 0;
+    if (source->kind->counts != NULL)
+        source->status.count_count = source->kind->counts(source->input, source->status.counts);
+    return dropped;
+}
+
+/* A stream may be refused something seldom and regularly: it is well when nothing was for a while. */
+static bool is_calm(struct source *source, uint64_t dropped, int64_t passed_us)
+{
+    source->calm_us = dropped > 0 ? 0 : source->calm_us + passed_us;
+    bool was_flooding = source->status.state == INPUT_FLOODING && source->kind->attach != NULL;
+    return dropped == 0 && (!was_flooding || source->calm_us >= INPUT_CALM_MS * US_PER_MS);
+}
+
+static bool worked(const struct sampler *sampler, struct source *source, uint64_t dropped, int64_t passed_us,
+                   int64_t time_us)
+{
+    source->backoff_ms = 0;
+    if (is_calm(source, dropped, passed_us)) {
+        source->status.error = (struct error){0};
+        return enter(sampler, source, INPUT_OK, "", time_us);
+    }
+    error_set(&source->status.error, ERR_LIMIT, "%s", source->turn.why);
+    return enter(sampler, source, INPUT_FLOODING, source->turn.why, time_us);
+}
+
+static bool take_turn(struct sampler *sampler, struct source *source, int64_t time_us)
 {
     struct error err = {0};
-    struct turn turn = {.sampler = sampler, .out = out};
-    const struct sample_sink sink = {put, &turn};
+    const struct sample_sink sink = {put, source};
     const struct input_tick tick = {time_us, source->waited_us};
     source->waited_us = 0;
     bool ok = start(source, &err) && source->kind->sample(source->input, &tick, &sink, &err);
-    source->status.readings += turn.taken;
-    source->status.dropped += turn.dropped;
+    uint64_t dropped = end_turn(source);
+    source->settled = source->kind->is_settled == NULL || source->kind->is_settled(source->input);
     if (!ok)
         return failed(sampler, source, &err, time_us);
-    source->backoff_ms = 0;
-    source->status.error = (struct error){0};
-    if (turn.dropped > 0) {
-        error_set(&source->status.error, ERR_LIMIT, "%s", turn.why);
-        return enter(sampler, source, INPUT_FLOODING, turn.why, time_us);
-    }
-    return enter(sampler, source, INPUT_OK, "", time_us);
+    return source->settled && worked(sampler, source, dropped, tick.elapsed_us, time_us);
 }
 
 bool sampler_tick(struct sampler *sampler, int64_t time_us, int64_t elapsed_us, struct batch *out)
 {
     bool changed = false;
+    sampler->out = out;
     for (size_t i = 0; i < sampler->count; i++) {
         struct source *source = &sampler->sources[i];
         source->waited_us += elapsed_us;
-        if (source->waited_us < source->backoff_ms * US_PER_MS)
+        if (source->settled && source->waited_us < source->backoff_ms * US_PER_MS)
             continue;
-        changed = take_turn(sampler, source, time_us, out) || changed;
+        changed = take_turn(sampler, source, time_us) || changed;
     }
     return changed;
+}
+
+bool sampler_is_settled(const struct sampler *sampler)
+{
+    for (size_t i = 0; i < sampler->count; i++) {
+        if (!sampler->sources[i].settled)
+            return false;
+    }
+    return true;
 }
 
 size_t sampler_count(const struct sampler *sampler)

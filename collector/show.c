@@ -2,17 +2,14 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "common/net/json_writer.h"
 
-enum { SHOW_PAUSE_MS = 250, SHOW_MAX_BYTES = 16 * 1024 * 1024 };
-
-static void pause_a_moment(void)
-{
-    const struct timespec moment = {.tv_nsec = SHOW_PAUSE_MS * 1000L * 1000L};
-    nanosleep(&moment, NULL);
-}
+enum {
+    SHOW_PAUSE_MS = 250,
+    SHOW_MAX_LOOKS = 60 * 1000 / SHOW_PAUSE_MS, /* a minute is enough for any command */
+    SHOW_MAX_BYTES = 16 * 1024 * 1024,
+};
 
 /* One sample a channel: an input may have given several. */
 static void keep_first_of_each(struct batch *batch)
@@ -91,20 +88,50 @@ static bool all_work(const struct sampler *sampler, struct error *err)
     return true;
 }
 
-bool show_samples(struct sampler *sampler, struct channel_table *channels, const struct clock *clock,
+/* ---- the looks ---- */
+
+struct show {
+    struct sampler *sampler;
+    struct loop *loop;
+    const struct clock *clock;
+    struct batch batch;
+    int looks;
+};
+
+/* The second look is the one that counts; after it only what an input has begun is waited for. */
+static void look(void *context, uint64_t times)
+{
+    (void)times;
+    struct show *show = context;
+    bool second = show->looks++ == 0;
+    sampler_tick(show->sampler, clock_utc_us(show->clock), second ? US_PER_S : 0, &show->batch);
+    sampler_resume(show->sampler);
+    if (sampler_is_settled(show->sampler) || show->looks >= SHOW_MAX_LOOKS)
+        loop_stop(show->loop);
+}
+
+static bool look_twice(struct show *show, struct error *err)
+{
+    const struct sampler_feed feed = {.loop = show->loop, .batch = &show->batch};
+    sampler_attach(show->sampler, &feed);
+    sampler_tick(show->sampler, clock_utc_us(show->clock), 0, &show->batch);
+    show->batch.count = 0;
+    struct loop_watch *timer = loop_timer(show->loop, SHOW_PAUSE_MS, SHOW_PAUSE_MS, look, show, err);
+    bool ok = timer != NULL && loop_run(show->loop, err);
+    loop_remove(timer);
+    return ok;
+}
+
+bool show_samples(struct sampler *sampler, struct channel_table *channels, const struct daemon *daemon,
                   bool json, struct error *err)
 {
-    struct batch batch = {0};
-    sampler_tick(sampler, clock_utc_us(clock), 0, &batch);
-    pause_a_moment();
-    batch.count = 0;
-    sampler_tick(sampler, clock_utc_us(clock), US_PER_S, &batch);
-    keep_first_of_each(&batch);
-    bool ok = true;
-    if (json)
-        ok = print_json(sampler, &batch, channels, err);
-    else
-        print_lines(&batch, channels);
-    batch_clear(&batch);
+    struct show show = {.sampler = sampler, .loop = daemon->loop, .clock = daemon->clock};
+    bool ok = look_twice(&show, err);
+    keep_first_of_each(&show.batch);
+    if (ok && json)
+        ok = print_json(sampler, &show.batch, channels, err);
+    else if (ok)
+        print_lines(&show.batch, channels);
+    batch_clear(&show.batch);
     return ok && all_work(sampler, err);
 }

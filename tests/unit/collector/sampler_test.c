@@ -54,8 +54,14 @@ static bool names_sample(void *input, const struct input_tick *tick, const struc
     return true;
 }
 
-static const struct input_kind fake = {"fake", "", fake_make, fake_start, fake_sample, free};
-static const struct input_kind names = {"names", "", fake_make, NULL, names_sample, free};
+static const struct input_kind fake = {.name = "fake",
+                                       .options = "",
+                                       .make = fake_make,
+                                       .start = fake_start,
+                                       .sample = fake_sample,
+                                       .free = free};
+static const struct input_kind names = {
+    .name = "names", .options = "", .make = fake_make, .sample = names_sample, .free = free};
 
 static const struct input_kind *kind_of(const char *line, struct view *options, struct error *err)
 {
