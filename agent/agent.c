@@ -15,27 +15,38 @@ static bool find_keys(struct agent *agent, struct error *err)
     return true;
 }
 
-static bool open_last_sync(struct agent *agent, struct error *err)
+/* What is remembered of sessions, in agent/. */
+static bool open_memory(struct agent *agent, struct error *err)
 {
-    struct path folder, path;
+    struct path folder, last_sync, contacts;
     if (!appliance_path(agent->appliance, "agent", &folder, err) ||
-        !folder_make_all(folder.text, 0750, err) || !path_join(&path, folder.text, "last_sync.txt", err))
+        !folder_make_all(folder.text, 0750, err) ||
+        !path_join(&last_sync, folder.text, "last_sync.txt", err) ||
+        !path_join(&contacts, folder.text, "contacts.json", err))
         return false;
-    last_sync_init(&agent->last_sync, &path);
+    last_sync_init(&agent->last_sync, &last_sync);
+    contacts_init(&agent->contacts, &contacts);
     return true;
+}
+
+static void end_session(void *context, const struct session_summary *session)
+{
+    struct agent *agent = context;
+    session_log_write(agent->log, session);
+    contacts_note(&agent->contacts, session);
 }
 
 static bool open_parts(struct agent *agent, struct error *err)
 {
     if (!appliance_path(agent->appliance, agent->appliance->config.telemetry_dir, &agent->telemetry_folder,
                         err) ||
-        !find_keys(agent, err) || !open_last_sync(agent, err) ||
+        !find_keys(agent, err) || !open_memory(agent, err) ||
         !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
         !rate_init(&agent->rate, agent->clock, err))
         return false;
     authenticator_init(&agent->authenticator, agent->identity.agent_id,
                        agent->appliance->config.auth_timestamp, agent->clock);
-    agent->sessions = sessions_new(agent->clock, session_log_write, (void *)(uintptr_t)agent->log, err);
+    agent->sessions = sessions_new(agent->clock, end_session, agent, err);
     return agent->sessions != NULL;
 }
 
@@ -73,26 +84,35 @@ bool agent_serve(struct agent *agent, struct error *err)
     return agent->server != NULL;
 }
 
-void agent_tick(struct agent *agent)
+static void flush_memory(struct agent *agent)
 {
     struct error err;
-    sessions_sweep(agent->sessions);
     if (!last_sync_flush(&agent->last_sync, &err))
         log_warn(agent->log, "%s", err.text);
+    if (!contacts_flush(&agent->contacts, &err))
+        log_warn(agent->log, "%s", err.text);
+}
+
+void agent_tick(struct agent *agent)
+{
+    sessions_sweep(agent->sessions);
+    flush_memory(agent);
 }
 
 void agent_close(struct agent *agent)
 {
     http_server_stop(agent->server);
     if (agent->sessions != NULL) {
-        agent_tick(agent);
-        sessions_free(agent->sessions);
+        sessions_free(agent->sessions); /* says what is left */
+        flush_memory(agent);
         authenticator_clear(&agent->authenticator);
     }
     if (agent->rate.addresses != NULL)
         rate_clear(&agent->rate);
-    if (agent->last_sync.path.text[0] != '\0')
+    if (agent->last_sync.path.text[0] != '\0') {
         last_sync_clear(&agent->last_sync);
+        contacts_clear(&agent->contacts);
+    }
     identity_clear(&agent->identity);
     *agent = (struct agent){0};
 }

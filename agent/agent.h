@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "agent/authenticator.h"
+#include "agent/contacts.h"
 #include "agent/identity.h"
 #include "agent/last_sync.h"
 #include "agent/rate.h"
@@ -28,8 +29,10 @@ struct agent {
     struct rate rate;
     struct sessions *sessions;
     struct last_sync last_sync;
+    struct contacts contacts;
     struct path telemetry_folder;
-    atomic_int exports; /* under way */
+    atomic_int exports;       /* under way */
+    atomic_bool support_busy; /* a support bundle is under way */
     struct http_server *server;
 };
 
@@ -38,7 +41,7 @@ struct agent {
 bool agent_open(struct agent *agent, const struct appliance *appliance, const struct log *log,
                 const struct clock *clock, struct error *err) MUST_USE;
 bool agent_serve(struct agent *agent, struct error *err) MUST_USE;
-/* What is done about once a second: ends sessions, writes last_sync.txt. */
+/* What is done about once a second: ends sessions, writes last_sync.txt and contacts.json. */
 void agent_tick(struct agent *agent);
 /* Ends what is served, then says and writes what is left. A zeroed struct is fine. */
 void agent_close(struct agent *agent);

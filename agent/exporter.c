@@ -3,16 +3,13 @@
 #include <stdlib.h>
 
 #include "agent/line_feed.h"
-#include "common/pack/gzip.h"
 
-/* Up to so many rows a thread costs more than it saves. */
-enum { EXPORT_ROWS_WITHOUT_THREAD = 2 * STORE_CHUNK_ROWS };
+/* Up to so many lines a thread costs more than it saves. */
+enum { EXPORT_LINES_WITHOUT_THREAD = 8192 };
 
-struct export
-{
-    struct store_range range;
+struct exporter {
     struct line_feed *feed;
-    struct gzip_writer *gzip;
+    struct packer *packer;
     struct view pending; /* the feed's block, not yet compressed */
     bool all_lines;      /* the feed is at its end */
     bool compressed_all; /* the stream's own end is out */
@@ -20,73 +17,61 @@ struct export
     int64_t bytes;
 };
 
-static struct line_feed *open_feed(struct store_reader *reader, const struct store_range *range,
-                                   struct error *err)
+struct exporter *exporter_new(struct line_source *source, int64_t lines, enum pack_format format,
+                              struct error *err)
 {
-    struct export_lines *lines = export_lines_new(reader, range, err);
-    return lines == NULL ? NULL : line_feed_new(lines, range->count > EXPORT_ROWS_WITHOUT_THREAD, err);
-}
-
-struct export *export_new(struct store_reader *reader, const struct store_range *range, struct error *err)
-{
-    struct export *export = calloc(1, sizeof(*export));
-    if (export == NULL) {
-        store_reader_close(reader);
+    struct exporter *exporter = calloc(1, sizeof(*exporter));
+    if (exporter == NULL) {
+        source->kind->free(source);
         error_set(err, ERR_MEMORY, "an export");
         return NULL;
     }
-    export->range = *range;
-    export->feed = open_feed(reader, range, err);
-    export->gzip = export->feed == NULL ? NULL : gzip_writer_new(err);
-    if (export->gzip == NULL) {
-        export_free(export);
+    exporter->feed = line_feed_new(source, lines > EXPORT_LINES_WITHOUT_THREAD, err);
+    exporter->packer = exporter->feed == NULL ? NULL : packer_new(format, err);
+    if (exporter->packer == NULL) {
+        exporter_free(exporter);
         return NULL;
     }
-    return export;
+    return exporter;
 }
 
-void export_free(struct export *export)
+void exporter_free(struct exporter *exporter)
 {
-    if (export == NULL)
+    if (exporter == NULL)
         return;
-    line_feed_free(export->feed);
-    gzip_writer_free(export->gzip);
-    free(export);
+    line_feed_free(exporter->feed);
+    packer_free(exporter->packer);
+    free(exporter);
 }
 
-static bool next_lines(struct export *export, struct error *err)
+static bool next_lines(struct exporter *exporter, struct error *err)
 {
-    if (!line_feed_next(export->feed, &export->pending, err))
+    if (!line_feed_next(exporter->feed, &exporter->pending, err))
         return false;
-    export->all_lines = export->pending.size == 0;
+    exporter->all_lines = exporter->pending.size == 0;
     return true;
 }
 
-ssize_t export_read(struct export *export, char *out, size_t out_bytes, struct error *err)
+ssize_t exporter_read(struct exporter *exporter, char *out, size_t out_bytes, struct error *err)
 {
     size_t size = 0;
-    while (!export->compressed_all && size < out_bytes) {
-        if (export->pending.size == 0 && !export->all_lines && !next_lines(export, err))
+    while (!exporter->compressed_all && size < out_bytes) {
+        if (exporter->pending.size == 0 && !exporter->all_lines && !next_lines(exporter, err))
             return -1;
-        size += gzip_write(export->gzip, &export->pending, export->all_lines, out + size, out_bytes - size,
-                           &export->compressed_all);
+        size += packer_write(exporter->packer, &exporter->pending, exporter->all_lines, out + size,
+                             out_bytes - size, &exporter->compressed_all);
     }
-    export->whole = size == 0;
-    export->bytes += (int64_t)size;
+    exporter->whole = size == 0;
+    exporter->bytes += (int64_t)size;
     return (ssize_t)size;
 }
 
-bool export_is_whole(const struct export *export)
+bool exporter_is_whole(const struct exporter *exporter)
 {
-    return export->whole;
+    return exporter->whole;
 }
 
-int64_t export_bytes(const struct export *export)
+int64_t exporter_bytes(const struct exporter *exporter)
 {
-    return export->bytes;
-}
-
-const struct store_range *export_range(const struct export *export)
-{
-    return &export->range;
+    return exporter->bytes;
 }

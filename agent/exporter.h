@@ -1,28 +1,28 @@
-/* An export: the readings of a range fixed at its start, as gzip of record lines, produced piece by piece in
- * constant memory. Knows nothing of HTTP, sessions or cursors.
- * Threads: an export belongs to one thread at a time. */
+/* An export: the lines of a source as a compressed stream, produced piece by piece in constant memory. Knows
+ * nothing of HTTP, sessions or cursors. Threads: an exporter belongs to one thread at a time. */
 #ifndef AGENT_EXPORTER_H
 #define AGENT_EXPORTER_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "collector/telemetry_store.h"
+#include "agent/line_source.h"
+#include "common/pack/packer.h"
 
-struct export;
+struct exporter;
 
-/* reader: taken over, also on failure; belongs to this export alone. range: copied. Errors: those of the
- * store, ERR_MEMORY, ERR_CORRUPT (a channel whose name cannot stand in a line). */
-struct export *export_new(struct store_reader *reader, const struct store_range *range,
-                          struct error *err) MUST_USE;
-void export_free(struct export *export); /* NULL is fine */
+/* source: taken over, also on failure. lines: about so many come; with many of them a thread reads ahead.
+ * Errors: ERR_MEMORY. */
+struct exporter *exporter_new(struct line_source *source, int64_t lines, enum pack_format format,
+                              struct error *err) MUST_USE;
+void exporter_free(struct exporter *exporter); /* NULL is fine */
 
 /* Fills out as far as it goes: bytes written, 0 at the end of a whole export, -1 with err when it cannot be
- * brought to its end. ERR_CHANGED: rows of the range were removed meanwhile (retention). */
-ssize_t export_read(struct export *export, char *out, size_t out_bytes, struct error *err) MUST_USE;
+ * brought to its end. Errors: those of the source. */
+ssize_t exporter_read(struct exporter *exporter, char *out, size_t out_bytes, struct error *err) MUST_USE;
 
-/* True once export_read has returned 0: every row of the range was given out. */
-bool export_is_whole(const struct export *export);
-int64_t export_bytes(const struct export *export); /* written so far */
-const struct store_range *export_range(const struct export *export);
+/* True once exporter_read has returned 0: every line was given out. */
+bool exporter_is_whole(const struct exporter *exporter);
+int64_t exporter_bytes(const struct exporter *exporter); /* written so far */
 
 #endif

@@ -13,7 +13,7 @@ struct block {
 /* A ring: the producer fills blocks[filled % FEED_BLOCKS] and the consumer looks at blocks[taken %
  * FEED_BLOCKS]; 0 <= filled - taken <= FEED_BLOCKS. A block that ends the feed is the last one filled. */
 struct line_feed {
-    struct export_lines *lines;
+    struct line_source *source;
     bool ahead;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -26,7 +26,8 @@ struct line_feed {
 
 static void fill(struct line_feed *feed, struct block *block)
 {
-    block->ok = export_lines_read(feed->lines, block->text, sizeof(block->text), &block->size, &block->err);
+    block->ok =
+        feed->source->kind->read(feed->source, block->text, sizeof(block->text), &block->size, &block->err);
 }
 
 static bool is_last(const struct block *block)
@@ -93,15 +94,15 @@ bool line_feed_next(struct line_feed *feed, struct view *block, struct error *er
     return true;
 }
 
-struct line_feed *line_feed_new(struct export_lines *lines, bool ahead, struct error *err)
+struct line_feed *line_feed_new(struct line_source *source, bool ahead, struct error *err)
 {
     struct line_feed *feed = calloc(1, sizeof(*feed));
     if (feed == NULL) {
-        export_lines_free(lines);
+        source->kind->free(source);
         error_set(err, ERR_MEMORY, "an export's lines");
         return NULL;
     }
-    feed->lines = lines;
+    feed->source = source;
     pthread_mutex_init(&feed->lock, NULL);
     pthread_cond_init(&feed->changed, NULL);
     feed->ahead = ahead && pthread_create(&feed->thread, NULL, produce, feed) == 0;
@@ -119,7 +120,7 @@ void line_feed_free(struct line_feed *feed)
         pthread_mutex_unlock(&feed->lock);
         pthread_join(feed->thread, NULL);
     }
-    export_lines_free(feed->lines);
+    feed->source->kind->free(feed->source);
     pthread_cond_destroy(&feed->changed);
     pthread_mutex_destroy(&feed->lock);
     free(feed);

@@ -4,7 +4,8 @@
 #ifndef AGENT_LINE_FEED_H
 #define AGENT_LINE_FEED_H
 
-#include "agent/export_lines.h"
+#include "agent/line_source.h"
+#include "common/base/view.h"
 
 enum {
     FEED_BLOCK_BYTES = 64 * 1024, /* stays in the CPU's cache on its way to the compressor */
@@ -15,12 +16,12 @@ enum {
 
 struct line_feed;
 
-/* lines: taken over, also on failure. ahead: with a thread; where none can be had, it goes without. */
-struct line_feed *line_feed_new(struct export_lines *lines, bool ahead, struct error *err) MUST_USE;
+/* source: taken over, also on failure. ahead: with a thread; where none can be had, it goes without. */
+struct line_feed *line_feed_new(struct line_source *source, bool ahead, struct error *err) MUST_USE;
 /* Stops the thread, wherever it is. NULL is fine. */
 void line_feed_free(struct line_feed *feed);
 
-/* The next block, valid until the next call; empty: the end. Errors: those of export_lines_read. */
+/* The next block, valid until the next call; empty: the end. Errors: those of the source. */
 bool line_feed_next(struct line_feed *feed, struct view *block, struct error *err) MUST_USE;
 
 #endif

@@ -3,8 +3,8 @@
 #define AGENT_SESSION_LOG_H
 
 #include "agent/sessions.h"
+#include "common/base/log.h"
 
-/* log: const struct log *. For sessions_new. */
-void session_log_write(void *log, const struct session_summary *summary);
+void session_log_write(const struct log *log, const struct session_summary *summary);
 
 #endif

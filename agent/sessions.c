@@ -34,19 +34,23 @@ struct farewell {
     size_t count;
 };
 
+static const struct {
+    const char *text, *word;
+} outcomes[] = {
+    [SESSION_UNUSED] = {"nothing asked", "nothing_asked"},
+    [SESSION_OK] = {"ok", "ok"},
+    [SESSION_REFUSED] = {"refused", "refused"},
+    [SESSION_CUT_OFF] = {"export cut off", "cut_off"},
+};
+
 const char *session_outcome_text(enum session_outcome outcome)
 {
-    switch (outcome) {
-    case SESSION_UNUSED:
-        return "nothing asked";
-    case SESSION_OK:
-        return "ok";
-    case SESSION_REFUSED:
-        return "refused";
-    case SESSION_CUT_OFF:
-        return "export cut off";
-    }
-    return "?";
+    return outcomes[outcome].text;
+}
+
+const char *session_outcome_word(enum session_outcome outcome)
+{
+    return outcomes[outcome].word;
 }
 
 struct sessions *sessions_new(const struct clock *clock,
@@ -74,6 +78,7 @@ static void summary_take(struct session *session, struct farewell *out)
     out->summaries[out->count++] = session->summary;
     session->unreported = false;
     session->summary.records = 0;
+    session->summary.alarms = 0;
     session->summary.bytes = 0;
     session->summary.update_version[0] = '\0';
     session->summary.outcome = SESSION_UNUSED;
@@ -108,9 +113,10 @@ static void end_expired(struct sessions *sessions, int64_t now_us, struct farewe
 static void touch(struct session *session)
 {
     session->last_us = clock_monotonic_us(session->sessions->clock);
+    session->summary.ended_utc_us = clock_utc_us(session->sessions->clock);
     if (!session->unreported) {
         session->unreported = true;
-        session->summary.began_utc_us = clock_utc_us(session->sessions->clock);
+        session->summary.began_utc_us = session->summary.ended_utc_us;
     }
 }
 
@@ -197,6 +203,13 @@ void session_note_export(struct session *session, enum session_outcome outcome, 
     session->summary.bytes += bytes;
     if (outcome > session->summary.outcome)
         session->summary.outcome = outcome;
+    pthread_mutex_unlock(&session->sessions->lock);
+}
+
+void session_note_alarms(struct session *session, int64_t alarms)
+{
+    pthread_mutex_lock(&session->sessions->lock);
+    session->summary.alarms += alarms;
     pthread_mutex_unlock(&session->sessions->lock);
 }
 

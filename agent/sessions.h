@@ -28,12 +28,15 @@ enum session_outcome {
     SESSION_REFUSED, /* a request was refused or failed */
     SESSION_CUT_OFF, /* an export ended before its end */
 };
-const char *session_outcome_text(enum session_outcome outcome);
+const char *session_outcome_text(enum session_outcome outcome); /* for people */
+const char *session_outcome_word(enum session_outcome outcome); /* for programs */
 
 struct session_summary {
     char address[SESSION_ADDRESS_BYTES];
     int64_t began_utc_us;                       /* the log-in, or the first request after the last report */
-    int64_t records;                            /* of exports that came to their end */
+    int64_t ended_utc_us;                       /* its last request's end */
+    int64_t records;                            /* readings, of exports that came to their end */
+    int64_t alarms;                             /* the same */
     int64_t bytes;                              /* of all exports, as sent */
     char update_version[SESSION_VERSION_BYTES]; /* of an update delivered; "" */
     enum session_outcome outcome;               /* the worst of its requests */
@@ -64,6 +67,7 @@ void session_release(struct session *session);
 void session_note(struct session *session, enum session_outcome outcome);
 void session_note_export(struct session *session, enum session_outcome outcome, int64_t records,
                          int64_t bytes);
+void session_note_alarms(struct session *session, int64_t alarms);
 
 /* Ends what has expired and reports what is idle; call it about once a second. */
 void sessions_sweep(struct sessions *sessions);

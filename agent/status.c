@@ -50,6 +50,22 @@ static void write_collector(struct json_writer *writer, const struct agent *agen
         json_null(writer, "collector");
 }
 
+static void write_texts(struct json_writer *writer, const char *key, const char *const *texts)
+{
+    json_array(writer, key);
+    for (; *texts != NULL; texts++)
+        json_string(writer, NULL, *texts);
+    json_end_array(writer);
+}
+
+static void write_exports(struct json_writer *writer)
+{
+    static const char *const formats[] = {"gzip", "zstd", NULL};
+    static const char *const streams[] = {"readings", "alarms", "channels", NULL};
+    write_texts(writer, "export_formats", formats);
+    write_texts(writer, "export_streams", streams);
+}
+
 static void write_status(struct json_writer *writer, struct agent *agent)
 {
     json_object(writer, NULL);
@@ -64,6 +80,7 @@ static void write_status(struct json_writer *writer, struct agent *agent)
     write_disk(writer, agent);
     write_collector(writer, agent);
     json_time_us(writer, "last_sync", last_sync_time_us(&agent->last_sync));
+    write_exports(writer);
     json_end_object(writer);
 }
 

@@ -166,13 +166,6 @@ def test_a_bad_question(machine, client, query, error):
     assert answer.json()["error"] == error
 
 
-@pytest.mark.parametrize("stream", ["alarms", "channels"])
-def test_streams_to_come(client, stream):
-    answer = client.get("/data/export", stream=stream)
-    assert (answer.status_code, answer.json()["error"]) == (501, "not_implemented")
-    assert client.export(stream="readings", limit=1)[1]
-
-
 def test_another_store(machine, client):
     answer = client.get("/data/export", after=1, store="00000000-0000-4000-8000-000000000000")
     assert answer.status_code == 409

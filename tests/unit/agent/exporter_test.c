@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "agent/exporter.h"
-#include "common/pack/gzip.h"
+#include "agent/readings_source.h"
 #include "common/wire/record.h"
 
 enum {
@@ -66,47 +66,70 @@ static sqlite3 *make_store(int count)
     return db;
 }
 
-static struct export *open_export(int64_t after, int64_t limit)
+static struct exporter *open_as(enum pack_format format, int64_t after, int64_t limit)
 {
     struct store_range range;
     struct store_reader *reader = store_reader_open(".", NULL);
     assert_non_null(reader);
     assert_true(store_range_after(reader, after, limit, &range, NULL));
-    struct export *export = export_new(reader, &range, NULL);
-    assert_non_null(export);
-    return export;
+    struct line_source *source = readings_source_new(reader, &range, NULL);
+    assert_non_null(source);
+    struct exporter *exporter = exporter_new(source, range.count, format, NULL);
+    assert_non_null(exporter);
+    return exporter;
+}
+
+static struct exporter *open_export(int64_t after, int64_t limit)
+{
+    return open_as(PACK_GZIP, after, limit);
 }
 
 /* Reads it whole in pieces of this size. */
-static void take_all(struct export *export, size_t piece_bytes, struct buf *out)
+static void take_all(struct exporter *exporter, size_t piece_bytes, struct buf *out)
 {
     struct error err = {0};
     for (;;) {
         char *room = buf_reserve(out, piece_bytes);
         assert_non_null(room);
-        ssize_t size = export_read(export, room, piece_bytes, &err);
+        ssize_t size = exporter_read(exporter, room, piece_bytes, &err);
         assert_true(size >= 0);
         if (size == 0)
             break;
         buf_commit(out, (size_t)size);
     }
-    assert_true(export_is_whole(export));
-    assert_int_equal(export_bytes(export), (int64_t)out->size);
+    assert_true(exporter_is_whole(exporter));
+    assert_int_equal(exporter_bytes(exporter), (int64_t)out->size);
 }
 
 static void unzip(const struct buf *zipped, struct buf *out)
 {
-    struct gzip_reader *reader = gzip_reader_new(NULL);
+    struct unpacker *unpacker = unpacker_new(NULL);
     struct view in = buf_view(zipped);
     size_t size = 1;
     while (in.size > 0 || size > 0) {
         char *room = buf_reserve(out, 65536);
         assert_non_null(room);
-        assert_true(gzip_read(reader, &in, room, 65536, &size, NULL));
+        assert_true(unpacker_read(unpacker, &in, room, 65536, &size, NULL));
         buf_commit(out, size);
     }
-    assert_true(gzip_reader_at_end(reader));
-    gzip_reader_free(reader);
+    assert_true(unpacker_at_end(unpacker));
+    unpacker_free(unpacker);
+}
+
+static void assert_lines(const char *at, int64_t first, int64_t last)
+{
+    for (int64_t seq = first; seq <= last; seq++) {
+        const char *end = strchr(at, '\n');
+        assert_non_null(end);
+        struct record_reading reading;
+        assert_true(record_read_reading((struct view){at, (size_t)(end - at)}, &reading, NULL));
+        assert_int_equal(reading.seq, seq);
+        assert_int_equal(reading.time_us, INT64_C(1771754400000000) + seq);
+        assert_true(view_is(reading.channel, seq % 2 == 1 ? "plain" : "a \"quoted\\name"));
+        assert_true(seq == 2 ? reading.value != reading.value : reading.value == (double)seq * 0.5);
+        at = end + 1;
+    }
+    assert_int_equal(*at, '\0');
 }
 
 static void every_row_is_a_line(void **state)
@@ -114,27 +137,14 @@ static void every_row_is_a_line(void **state)
     (void)state;
     SCOPE_DB sqlite3 *db = make_store(MANY_ROWS);
     static const size_t pieces[] = {1000000, 4096, 37, 1};
-    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+    for (size_t i = 0; i < 2 * COUNT_OF(pieces); i++) {
         SCOPE_BUF struct buf zipped = BUF_LIMIT(TEXT_LIMIT_BYTES);
         SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_LIMIT_BYTES);
-        struct export *export = open_export(0, 0);
-        take_all(export, pieces[i], &zipped);
-        export_free(export);
+        struct exporter *exporter = open_as(i % 2 == 0 ? PACK_GZIP : PACK_ZSTD, 0, 0);
+        take_all(exporter, pieces[i / 2], &zipped);
+        exporter_free(exporter);
         unzip(&zipped, &text);
-
-        const char *at = buf_text(&text);
-        for (int64_t seq = 1; seq <= MANY_ROWS; seq++) {
-            const char *end = strchr(at, '\n');
-            assert_non_null(end);
-            struct record_reading reading;
-            assert_true(record_read_reading((struct view){at, (size_t)(end - at)}, &reading, NULL));
-            assert_int_equal(reading.seq, seq);
-            assert_int_equal(reading.time_us, INT64_C(1771754400000000) + seq);
-            assert_true(view_is(reading.channel, seq % 2 == 1 ? "plain" : "a \"quoted\\name"));
-            assert_true(seq == 2 ? reading.value != reading.value : reading.value == (double)seq * 0.5);
-            at = end + 1;
-        }
-        assert_int_equal(*at, '\0');
+        assert_lines(buf_text(&text), 1, MANY_ROWS);
     }
 }
 
@@ -142,14 +152,14 @@ static void rows_that_come_meanwhile_are_for_the_next(void **state)
 {
     (void)state;
     SCOPE_DB sqlite3 *db = make_store(100);
-    struct export *export = open_export(40, 50);
+    struct exporter *exporter = open_export(40, 50);
     assert_true(db_exec(db, "INSERT INTO readings VALUES (101, 1, 1, 1)", NULL));
     SCOPE_BUF struct buf zipped = BUF_LIMIT(TEXT_LIMIT_BYTES);
-    take_all(export, 4096, &zipped);
-    assert_int_equal(export_range(export)->count, 50);
-    assert_int_equal(export_range(export)->first_seq, 41);
-    assert_int_equal(export_range(export)->last_seq, 90);
-    export_free(export);
+    SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_LIMIT_BYTES);
+    take_all(exporter, 4096, &zipped);
+    exporter_free(exporter);
+    unzip(&zipped, &text);
+    assert_lines(buf_text(&text), 41, 90);
 }
 
 static void nothing_is_a_whole_export_too(void **state)
@@ -158,9 +168,9 @@ static void nothing_is_a_whole_export_too(void **state)
     SCOPE_DB sqlite3 *db = make_store(10);
     SCOPE_BUF struct buf zipped = BUF_LIMIT(TEXT_LIMIT_BYTES);
     SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_LIMIT_BYTES);
-    struct export *export = open_export(10, 0);
-    take_all(export, 4096, &zipped);
-    export_free(export);
+    struct exporter *exporter = open_export(10, 0);
+    take_all(exporter, 4096, &zipped);
+    exporter_free(exporter);
     assert_true(zipped.size > 0);
     unzip(&zipped, &text);
     assert_int_equal(text.size, 0);
@@ -173,19 +183,19 @@ static void rows_that_vanish_break_it_off(void **state)
                                            "DELETE FROM readings WHERE seq > 70000", "DELETE FROM readings"};
     for (size_t i = 0; i < COUNT_OF(removals); i++) {
         SCOPE_DB sqlite3 *db = make_store(HUGE_ROWS);
-        struct export *export = open_export(0, 0);
+        struct exporter *exporter = open_export(0, 0);
         struct error err = {0};
         char piece[4096];
-        ssize_t size = export_read(export, piece, sizeof(piece), &err);
+        ssize_t size = exporter_read(exporter, piece, sizeof(piece), &err);
         assert_true(size > 0);
         assert_true(db_exec(db, removals[i], NULL));
         while (size > 0)
-            size = export_read(export, piece, sizeof(piece), &err);
+            size = exporter_read(exporter, piece, sizeof(piece), &err);
         assert_int_equal(size, -1);
         assert_int_equal(err.code, ERR_CHANGED);
-        assert_int_equal(export_read(export, piece, sizeof(piece), &err), -1); /* and stays so */
-        assert_false(export_is_whole(export));
-        export_free(export);
+        assert_int_equal(exporter_read(exporter, piece, sizeof(piece), &err), -1); /* and stays so */
+        assert_false(exporter_is_whole(exporter));
+        exporter_free(exporter);
     }
 }
 
@@ -195,11 +205,11 @@ static void left_in_the_middle(void **state)
     SCOPE_DB sqlite3 *db = make_store(HUGE_ROWS);
     char piece[4096];
     for (int pieces = 0; pieces < 20; pieces++) {
-        struct export *export = open_export(0, 0);
+        struct exporter *exporter = open_export(0, 0);
         for (int i = 0; i < pieces; i++)
-            assert_true(export_read(export, piece, sizeof(piece), NULL) > 0);
-        assert_false(export_is_whole(export));
-        export_free(export);
+            assert_true(exporter_read(exporter, piece, sizeof(piece), NULL) > 0);
+        assert_false(exporter_is_whole(exporter));
+        exporter_free(exporter);
     }
 }
 
@@ -208,12 +218,12 @@ static void a_channel_that_is_not_there_breaks_it_off(void **state)
     (void)state;
     SCOPE_DB sqlite3 *db = make_store(10);
     assert_true(db_exec(db, "UPDATE readings SET channel_id = 3 WHERE seq = 7", NULL));
-    struct export *export = open_export(0, 0);
+    struct exporter *exporter = open_export(0, 0);
     struct error err = {0};
     char piece[4096];
-    assert_int_equal(export_read(export, piece, sizeof(piece), &err), -1);
+    assert_int_equal(exporter_read(exporter, piece, sizeof(piece), &err), -1);
     assert_int_equal(err.code, ERR_CORRUPT);
-    export_free(export);
+    exporter_free(exporter);
 }
 
 int main(void)

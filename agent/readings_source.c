@@ -1,4 +1,4 @@
-#include "agent/export_lines.h"
+#include "agent/readings_source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +16,8 @@ struct name_place {
     uint32_t size;
 };
 
-struct export_lines {
+struct readings {
+    struct line_source source;
     struct store_reader *reader;
     struct store_range range;
     struct record_writer writer;
@@ -33,7 +34,7 @@ struct export_lines {
 
 /* ---- channels ---- */
 
-static bool add_name(struct export_lines *lines, const struct store_channel *channel, struct error *err)
+static bool add_name(struct readings *lines, const struct store_channel *channel, struct error *err)
 {
     size_t offset = lines->names.size;
     if (!record_escape_channel(view_of(channel->name), &lines->names))
@@ -44,7 +45,7 @@ static bool add_name(struct export_lines *lines, const struct store_channel *cha
     return true;
 }
 
-static bool load_names(struct export_lines *lines, struct error *err)
+static bool load_names(struct readings *lines, struct error *err)
 {
     SCOPE_FREE struct store_channel *channels = NULL;
     size_t count;
@@ -67,43 +68,9 @@ static bool load_names(struct export_lines *lines, struct error *err)
     return buf_check(&lines->names, "the names of the channels", err);
 }
 
-/* ---- opening and closing ---- */
-
-static void scope_lines(struct export_lines **lines)
-{
-    export_lines_free(*lines);
-}
-
-struct export_lines *export_lines_new(struct store_reader *reader, const struct store_range *range,
-                                      struct error *err)
-{
-    SCOPE(scope_lines) struct export_lines *lines = calloc(1, sizeof(*lines));
-    if (lines == NULL) {
-        store_reader_close(reader);
-        error_set(err, ERR_MEMORY, "an export");
-        return NULL;
-    }
-    lines->reader = reader;
-    lines->range = *range;
-    lines->names.limit_bytes = EXPORT_NAMES_MAX_BYTES;
-    lines->after = range->first_seq - 1;
-    record_writer_init(&lines->writer);
-    return load_names(lines, err) ? POINTER_TAKE(lines) : NULL;
-}
-
-void export_lines_free(struct export_lines *lines)
-{
-    if (lines == NULL)
-        return;
-    store_reader_close(lines->reader);
-    buf_clear(&lines->names);
-    free(lines->places);
-    free(lines);
-}
-
 /* ---- producing ---- */
 
-static bool write_row(struct export_lines *lines, const struct store_row *row, char *out, size_t *size,
+static bool write_row(struct readings *lines, const struct store_row *row, char *out, size_t *size,
                       struct error *err)
 {
     struct name_place place = {0, 0};
@@ -118,7 +85,7 @@ static bool write_row(struct export_lines *lines, const struct store_row *row, c
     return true;
 }
 
-static bool read_rows(struct export_lines *lines, struct error *err)
+static bool read_rows(struct readings *lines, struct error *err)
 {
     if (!store_range_read(lines->reader, &lines->range, lines->after, lines->rows, STORE_CHUNK_ROWS,
                           &lines->row_count, err))
@@ -131,9 +98,10 @@ static bool read_rows(struct export_lines *lines, struct error *err)
     return true;
 }
 
-bool export_lines_read(struct export_lines *lines, char *out, size_t out_bytes, size_t *size,
+static bool read_lines(struct line_source *source, char *out, size_t out_bytes, size_t *size,
                        struct error *err)
 {
+    struct readings *lines = (struct readings *)source;
     size_t used = 0;
     while (!lines->read_all && used + RECORD_LINE_MAX_BYTES <= out_bytes) {
         bool ok = lines->row_next == lines->row_count
@@ -147,4 +115,38 @@ bool export_lines_read(struct export_lines *lines, char *out, size_t out_bytes, 
                          lines->range.count - lines->written, lines->range.count);
     *size = used;
     return true;
+}
+
+/* ---- opening and closing ---- */
+
+static void free_readings(struct line_source *source)
+{
+    struct readings *lines = (struct readings *)source;
+    store_reader_close(lines->reader);
+    buf_clear(&lines->names);
+    free(lines->places);
+    free(lines);
+}
+
+static const struct line_source_kind readings_kind = {.read = read_lines, .free = free_readings};
+
+struct line_source *readings_source_new(struct store_reader *reader, const struct store_range *range,
+                                        struct error *err)
+{
+    struct readings *lines = calloc(1, sizeof(*lines));
+    if (lines == NULL) {
+        store_reader_close(reader);
+        error_set(err, ERR_MEMORY, "an export");
+        return NULL;
+    }
+    lines->source.kind = &readings_kind;
+    lines->reader = reader;
+    lines->range = *range;
+    lines->names.limit_bytes = EXPORT_NAMES_MAX_BYTES;
+    lines->after = range->first_seq - 1;
+    record_writer_init(&lines->writer);
+    if (load_names(lines, err))
+        return &lines->source;
+    free_readings(&lines->source);
+    return NULL;
 }
