@@ -64,6 +64,18 @@ static void write_inputs(struct json_writer *json, const struct sampler *sampler
     json_end_array(json);
 }
 
+static void write_alarms(struct json_writer *json, const struct alarm_summary *alarms)
+{
+    json_object(json, "alarms");
+    json_u64(json, "open", alarms->open);
+    if (alarms->open > 0)
+        json_string(json, "worst", alarm_severity_name(alarms->worst));
+    else
+        json_null(json, "worst");
+    json_u64(json, "lost", alarms->lost);
+    json_end_object(json);
+}
+
 static void write_clock(struct json_writer *json, const struct clock_guard *guard)
 {
     json_object(json, "clock");
@@ -96,6 +108,7 @@ bool health_text(const struct recorder *recorder, const struct sampler *sampler,
     json_time_us(&json, "time", clock_utc_us(clock));
     write_store(&json, &status);
     write_inputs(&json, sampler);
+    write_alarms(&json, &status.alarms);
     write_clock(&json, recorder_clock(recorder));
     write_disk(&json, &status);
     json_end_object(&json);

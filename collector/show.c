@@ -24,16 +24,49 @@ static void keep_first_of_each(struct batch *batch)
     batch->count = kept;
 }
 
+/* The limit that the value would raise an alarm at; NULL: none. */
+static const char *side_raised(const struct alarm_limits *limits, double value)
+{
+    for (enum alarm_side side = ALARM_LOW; side < ALARM_SIDES; side++) {
+        if (alarm_raises(limits, side, value))
+            return alarm_side_name(side);
+    }
+    return NULL;
+}
+
+/* ` (alarm_high=100 hysteresis=2 critical: raises its high alarm)` */
+static void print_limits(const struct alarm_limits *limits, double value)
+{
+    const char *raised = side_raised(limits, value);
+    char number[ALARM_NUMBER_BYTES];
+    const char *gap = " (";
+    for (enum alarm_side side = ALARM_LOW; side < ALARM_SIDES; side++) {
+        if (isnan(limits->at[side]))
+            continue;
+        printf("%salarm_%s=%s", gap, alarm_side_name(side), alarm_number(number, limits->at[side]));
+        gap = " ";
+    }
+    printf(" hysteresis=%s %s", alarm_number(number, limits->hysteresis),
+           alarm_severity_name(limits->severity));
+    if (raised != NULL)
+        printf(": raises its %s alarm", raised);
+    printf(")");
+}
+
 static void print_lines(const struct batch *batch, struct channel_table *channels)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct reading *reading = &batch->items[i];
-        const struct store_channel *known = &channel_table_at(channels, reading->channel)->known;
+        const struct channel *channel = channel_table_at(channels, reading->channel);
+        const struct store_channel *known = &channel->known;
         if (isnan(reading->value))
             printf("%s null", known->name);
         else
             printf("%s %.15g", known->name, reading->value);
-        printf("%s%s\n", known->unit[0] == '\0' ? "" : " ", known->unit);
+        printf("%s%s", known->unit[0] == '\0' ? "" : " ", known->unit);
+        if (alarm_limits_any(&channel->limits))
+            print_limits(&channel->limits, reading->value);
+        printf("\n");
     }
 }
 
@@ -52,6 +85,21 @@ static void write_inputs(struct json_writer *json, const struct sampler *sampler
     json_end_array(json);
 }
 
+static void write_limits(struct json_writer *json, const struct alarm_limits *limits, double value)
+{
+    const char *raised = side_raised(limits, value);
+    json_object(json, "alarm");
+    json_double(json, "low", limits->at[ALARM_LOW]);
+    json_double(json, "high", limits->at[ALARM_HIGH]);
+    json_double(json, "hysteresis", limits->hysteresis);
+    json_string(json, "severity", alarm_severity_name(limits->severity));
+    if (raised == NULL)
+        json_null(json, "raises");
+    else
+        json_string(json, "raises", raised);
+    json_end_object(json);
+}
+
 static bool print_json(const struct sampler *sampler, const struct batch *batch,
                        struct channel_table *channels, struct error *err)
 {
@@ -63,11 +111,13 @@ static bool print_json(const struct sampler *sampler, const struct batch *batch,
     json_array(&json, "samples");
     for (size_t i = 0; i < batch->count; i++) {
         const struct reading *reading = &batch->items[i];
-        const struct store_channel *known = &channel_table_at(channels, reading->channel)->known;
+        const struct channel *channel = channel_table_at(channels, reading->channel);
         json_object(&json, NULL);
-        json_string(&json, "channel", known->name);
+        json_string(&json, "channel", channel->known.name);
         json_double(&json, "value", reading->value);
-        json_string(&json, "unit", known->unit);
+        json_string(&json, "unit", channel->known.unit);
+        if (alarm_limits_any(&channel->limits))
+            write_limits(&json, &channel->limits, reading->value);
         json_end_object(&json);
     }
     json_end_array(&json);
