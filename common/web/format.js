@@ -68,8 +68,9 @@ export function duration(seconds) {
         return t("duration.seconds", { s });
     if (s < HOUR_S)
         return t("duration.minutes", { m: Math.floor(s / MINUTE_S) });
+    const [h, m] = [Math.floor(s / HOUR_S), Math.floor((s % HOUR_S) / MINUTE_S)];
     if (s < 2 * DAY_S)
-        return t("duration.hours", { h: Math.floor(s / HOUR_S), m: Math.floor((s % HOUR_S) / MINUTE_S) });
+        return m === 0 ? t("duration.hours.only", { h }) : t("duration.hours", { h, m });
     return t("duration.days", { n: Math.floor(s / DAY_S) });
 }
 
@@ -83,8 +84,11 @@ function dateFormat(kind, options) {
     return formatter(kind, (locale) => new Intl.DateTimeFormat(locale, { hourCycle: "h23", ...options }));
 }
 
+/* The year only where it is another one. */
 export function localTime(milliseconds) {
-    return dateFormat("time", { dateStyle: "medium", timeStyle: "short" }).format(milliseconds);
+    const thisYear = new Date(milliseconds).getFullYear() === new Date().getFullYear();
+    return dateFormat(`time-${thisYear}`, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+        ...(thisYear ? {} : { year: "numeric" }) }).format(milliseconds);
 }
 
 export function exactTime(milliseconds) {
@@ -102,12 +106,14 @@ export function dayText(milliseconds, year = false) {
         : dateFormat("day", { day: "numeric", month: "short" }).format(milliseconds);
 }
 
-/* From one time to another, what both share said once. */
+/* From one time to another, what both share said once, the year where it is not this one. */
 export function timeRange(from, to) {
     const short = to - from < 10 * MINUTE_S * 1000;
-    return dateFormat(short ? "range-s" : "range",
-        { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
-          ...(short ? { second: "2-digit" } : {}) }).formatRange(from, to);
+    const thisYear = new Date(from).getFullYear() === new Date().getFullYear();
+    return dateFormat(`range-${short}-${thisYear}`, {
+        day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+        ...(thisYear ? {} : { year: "numeric" }), ...(short ? { second: "2-digit" } : {}),
+    }).formatRange(from, to);
 }
 
 /* The UTC for a tooltip. */

@@ -1,7 +1,7 @@
 // An alarm in words, shapes and colours. Pure: alarms in, words and elements out.
 
 import { element, shape } from "./common/dom.js";
-import { duration } from "./common/format.js";
+import { duration, quantity } from "./common/format.js";
 import { t } from "./common/texts.js";
 import { labelOf } from "./channels.js";
 
@@ -51,8 +51,34 @@ export function alarmTitle(alarm) {
     return labelOf(alarm.channel);
 }
 
-/* What is wrong, without the channel's name. */
+/* The collector's own words (collector/alarm.c), "engine_temp is 104.2 degC, above its limit of 95 degC", as
+ * {relation, value: text or undefined, limit: text}; null: somebody else's. */
+function readMessage({ channel, message }) {
+    if (!message?.startsWith(`${channel} is `))
+        return null;
+    const found = /^(?:(?<value>[-+.\de]+)[^,]*, )?(?<relation>above|below|at) its limit of (?<limit>[-+.\de]+)/
+        .exec(message.slice(channel.length + " is ".length));
+    return found?.groups ?? null;
+}
+
+/* "104.2 °C", with as many digits as the collector wrote */
+function measured(text, unitText) {
+    const { figure, unit } = quantity(Number(text), unitText, text.split(".")[1]?.length ?? 0);
+    return unit === "" ? figure : `${figure}\u00a0${unit}`;
+}
+
+/* What is wrong, without the channel's name, in the viewer's language where the words are the collector's. */
 export function alarmSays(alarm) {
-    const said = alarm.message ?? "";
-    return said.startsWith(alarm.channel) ? said.slice(alarm.channel.length).replace(/^[:\s]+/, "") : said;
+    const read = readMessage(alarm);
+    if (read === null)
+        return alarm.message ?? "";
+    const limit = measured(read.limit, alarm.unit);
+    return read.value === undefined ? t(`alarm.${read.relation}`, { limit })
+        : t(`alarm.value.${read.relation}`, { value: measured(read.value, alarm.unit), limit });
+}
+
+/* The limit that was passed; null: not known. */
+export function limitOf(alarm) {
+    const limit = Number(readMessage(alarm)?.limit);
+    return Number.isFinite(limit) ? limit : null;
 }

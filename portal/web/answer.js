@@ -12,8 +12,8 @@ let shown = "";
 function itemRow({ level, text, hint, address }) {
     const says = address === undefined ? text : element("a", { href: address }, text);
     return element("li", {},
-        element("span", { class: "state", "data-level": level }, text === "" ? "" : shape(level)),
-        element("p", {}, says, text !== "" && hint !== "" ? " " : "", element("span", { class: "muted" }, hint)));
+        element("span", { class: "state", "data-level": level }, shape(level)),
+        element("p", {}, says, hint === "" ? "" : " ", element("span", { class: "muted" }, hint)));
 }
 
 function ageText(values) {
@@ -24,16 +24,18 @@ function ageText(values) {
 
 /* values: {count, stale, newestAgeS} */
 export function showAnswer(values) {
-    const { level, line, items } = assess({ ...machine, values, nowMs: machineNow() });
+    const { level, line, hint, address, items } = assess({ ...machine, values, nowMs: machineNow() });
     setText(byId("answer-age"), ageText(values));
-    const said = JSON.stringify([level, line, items, document.documentElement.lang]);
+    const said = JSON.stringify([level, line, hint, items, document.documentElement.lang]);
     if (said === shown)
-        return; // a screen reader hears it once
+        return;
     shown = said;
     byId("answer").dataset.level = level;
     byId("answer-shape").replaceChildren(shape(level));
-    setText(byId("answer-line"), line);
-    byId("answer-items").replaceChildren(...items.filter(({ text, hint }) => text !== "" || hint !== "").map(itemRow));
+    if (byId("answer-line").textContent !== line)
+        byId("answer-line").replaceChildren(address === undefined ? line : element("a", { href: address }, line));
+    setText(byId("answer-hint"), hint);
+    byId("answer-items").replaceChildren(...items.map(itemRow));
     document.title = level === "ok" || level === "wait" ? t("title.calm", { name: machine.status?.name ?? t("title") })
         : t("title.wrong", { name: machine.status?.name ?? t("title"), line });
 }

@@ -6,6 +6,7 @@ import { alarmSays, alarmTitle, byUrgency, lasted, levelOf } from "./alarm_words
 import { addressOf } from "./common/route.js";
 
 const LOW_DISK_BYTES = 256 * 1024 * 1024;
+const ALARMS_SAID = 4;
 const ORDER = { problem: 0, attention: 1, info: 2 };
 
 function item(level, key, values = {}, hintKey = `${key}.hint`) {
@@ -74,37 +75,35 @@ function assessValues(status, values) {
     return [];
 }
 
-/* One alarm is said whole; of more, how many, and the worst. */
+/* The worst first, with how many there are; so many at most. */
 function assessAlarms(open, nowMs) {
-    const [worst] = [...open].sort(byUrgency);
-    if (worst === undefined)
-        return [];
-    const values = { n: open.length, name: alarmTitle(worst), says: alarmSays(worst) };
-    return [{
-        level: levelOf(worst), text: t("problem.alarms", values),
-        hint: t("problem.alarms.hint", { duration: lasted(worst, nowMs) }), address: addressOf("alarms"),
-    }];
+    return [...open].sort(byUrgency).slice(0, ALARMS_SAID).map((alarm, i) => ({
+        level: levelOf(alarm),
+        text: t("problem.alarms", { n: i === 0 ? open.length : 1, name: alarmTitle(alarm), says: alarmSays(alarm) }),
+        hint: t("problem.alarms.hint", { duration: lasted(alarm, nowMs) }), address: addressOf("alarms"),
+    }));
 }
 
 function only(level, line, hint) {
-    return { level, line, items: [{ level: "", text: "", hint }] };
+    return { level, line, hint, items: [] };
 }
 
-/* facts: {status (null: not known yet), reachable, failure, open (alarms), values, nowMs}. Returns {level, line, items}:
- * what only informs leaves the machine well. */
+/* facts: {status (null: not known yet), reachable, failure, open (alarms), values, nowMs}. Returns {level, line, hint, address, items}: the
+ * worst is the line; what only informs leaves the machine well. */
 export function assess({ status, reachable, failure, open, values, nowMs }) {
     if (!reachable)
         return only("offline", t("answer.offline"), t("answer.offline.hint"));
     if (status === null && failure !== "")
         return only("problem", t("answer.failed"), failure);
     if (status === null)
-        return { level: "wait", line: t("answer.loading"), items: [] };
+        return only("wait", t("answer.loading"), "");
     const found = [...assessAlarms(open, nowMs), ...assessServices(status), ...assessStore(status),
         ...assessCollector(status.collector), ...assessDisk(status), ...assessValues(status, values)]
         .sort((a, b) => ORDER[a.level] - ORDER[b.level]);
     if (found.length === 0 || found[0].level === "info") {
         const line = values.count > 0 ? t("answer.ok.channels", { n: values.count }) : t("answer.ok");
-        return { level: "ok", line, items: found };
+        return { level: "ok", line, hint: "", items: found };
     }
-    return { level: found[0].level, line: found[0].text, items: [{ ...found[0], text: "" }, ...found.slice(1)] };
+    const [{ level, text: line, hint, address }, ...items] = found;
+    return { level, line, hint, address, items };
 }

@@ -55,10 +55,13 @@ export function rangeOf(channel) {
     return channel.unit === "%" ? PERCENT_RANGE : null;
 }
 
-/* A place on the earth needs more digits than its range tells. */
+/* A place on the earth: it needs more digits than its range tells, and its range tells nothing. */
+export function isCoordinate({ name }) {
+    return /(^|[._])(lat|lon|latitude|longitude)$/.test(name);
+}
+
 export function digitsFor(channel, value) {
-    return /(^|[._])(lat|lon|latitude|longitude)$/.test(channel.name) ? COORDINATE_DIGITS
-        : fittingDigits(value, rangeOf(channel));
+    return isCoordinate(channel) ? COORDINATE_DIGITS : fittingDigits(value, rangeOf(channel));
 }
 
 /* "1,523 rpm" */

@@ -8,7 +8,7 @@ import { clockTime, exactTime, localTime, timeRange } from "./common/format.js";
 import { extent, gathered, Series } from "./common/series.js";
 import { makeTable } from "./common/table.js";
 import { t } from "./common/texts.js";
-import { alarmSays, colourOf, endOf, lasted, severityMark } from "./alarm_words.js";
+import { alarmSays, colourOf, endOf, lasted, limitOf, severityMark } from "./alarm_words.js";
 import { labelOf, spanText, unitOf, valueText } from "./channels.js";
 import { channelNamed, failed, machineNow, sampleIntervalMs } from "./machine.js";
 
@@ -162,7 +162,7 @@ export class ChartPanel {
             rows: this.#series?.rows ?? [], from, to,
             bands: this.#alarms.map((alarm) =>
                 ({ from: Date.parse(alarm.raised_at), to: endOf(alarm, now), level: colourOf(alarm) })),
-            limits: [this.channel.alarm_low, this.channel.alarm_high].filter(Number.isFinite),
+            limits: [...new Set(this.#seenAlarms().map(limitOf))].filter((limit) => limit !== null),
         });
         this.#showOver();
         this.#describe();
@@ -192,13 +192,17 @@ export class ChartPanel {
         const said = all === null ? t("chart.nothing") : t("chart.extent", { values: spanText(this.channel, all.min, all.max) });
         setText(this.readout, this.#series === null ? "\u00a0" : said);
         setAttribute(this.plot, "aria-label", [labelOf(this.name), timeRange(...this.#range), said,
-            this.#alarms.length > 0 ? t("chart.alarms", { n: this.#alarms.length }) : ""].filter(Boolean).join(". "));
+            this.#seenAlarms().length > 0 ? t("chart.alarms", { n: this.#seenAlarms().length }) : ""].filter(Boolean).join(". "));
+    }
+
+    #seenAlarms() {
+        const [from, to] = this.#range;
+        return this.#alarms.filter((alarm) => Date.parse(alarm.raised_at) <= to && endOf(alarm, machineNow()) >= from);
     }
 
     #showAlarmList() {
-        const [from, to] = this.#range;
         const now = machineNow();
-        const seen = this.#alarms.filter((alarm) => Date.parse(alarm.raised_at) <= to && endOf(alarm, now) >= from);
+        const seen = this.#seenAlarms();
         const rows = seen.slice(0, ALARMS_LISTED).map((alarm) => element("li", {}, severityMark(alarm),
             element("span", {}, alarmSays(alarm)),
             element("span", { class: "muted number" }, `${localTime(Date.parse(alarm.raised_at))}, ${lasted(alarm, now)}`)));

@@ -231,7 +231,6 @@ export function showCharts(query) {
     }
     visible = true;
     panels.forEach((panel) => panel.retell());
-    setText(byId("charts-help"), t("chart.help"));
     for (const button of document.querySelectorAll("#chart-presets button"))
         setText(button, t(`chart.range.${button.value}`));
     apply(stateOf(query));

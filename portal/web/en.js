@@ -116,8 +116,11 @@ export default {
     "server.took": { one: "{n} reading, {bytes}, from {address}", other: "{n} readings, {bytes}, from {address}" },
     "server.synced": "Everything up to then was taken.",
     "server.update": "It brought the update {version}.",
-    "server.ok": "complete",
-    "server.broken": "broken off",
+    "server.took.nothing": "It took nothing, from {address}",
+    "server.outcome.ok": "complete",
+    "server.outcome.nothing_asked": "nothing asked",
+    "server.outcome.refused": "refused",
+    "server.outcome.cut_off": "broken off",
     "server.more": "Earlier calls",
 
     "machine.title": "This machine",
@@ -131,6 +134,13 @@ export default {
     "severity.critical": "critical",
     "severity.warning": "warning",
     "severity.info": "notice",
+
+    "alarm.above": "above its limit of {limit}",
+    "alarm.below": "below its limit of {limit}",
+    "alarm.at": "at its limit of {limit}",
+    "alarm.value.above": "{value}, above its limit of {limit}",
+    "alarm.value.below": "{value}, below its limit of {limit}",
+    "alarm.value.at": "{value}, at its limit of {limit}",
 
     "alarms.badge": { one: "{n} open alarm", other: "{n} open alarms" },
     "alarms.open": { one: "{n} open alarm", other: "{n} open alarms" },
@@ -198,8 +208,9 @@ export default {
     "chart.time": "Time",
     "chart.min": "Least",
     "chart.max": "Greatest",
-    "chart.csv": "Save as CSV",
-    "chart.help": "Drag over a chart to zoom, with Shift to move; two fingers on a touch screen. Keys: + and − zoom, arrows move, Shift and arrows read point by point, End goes back to now.",
+    "chart.csv": "CSV: save what is seen as a file",
+    "chart.help": "Drag over a chart to zoom, with Shift to move. Keys: + and − zoom, arrows move, Shift and arrows read point by point, End goes back to now.",
+    "chart.help.touch": "Move a chart with one finger, zoom with two. Tap for the value of a time.",
 
     "unit.rpm": "rpm",
     "unit.km/h": "km/h",
@@ -228,5 +239,6 @@ export default {
     "duration.seconds": "{s} s",
     "duration.minutes": "{m} min",
     "duration.hours": "{h} h {m} min",
+    "duration.hours.only": "{h} h",
     "duration.days": { one: "{n} day", other: "{n} days" },
 };

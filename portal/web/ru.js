@@ -142,8 +142,11 @@ export default {
     },
     "server.synced": "Всё до того времени забрано.",
     "server.update": "Сервер привёз обновление {version}.",
-    "server.ok": "полностью",
-    "server.broken": "оборвано",
+    "server.took.nothing": "Ничего не забрано, с {address}",
+    "server.outcome.ok": "полностью",
+    "server.outcome.nothing_asked": "без запросов",
+    "server.outcome.refused": "отказано",
+    "server.outcome.cut_off": "оборвано",
     "server.more": "Предыдущие вызовы",
 
     "machine.title": "Эта машина",
@@ -157,6 +160,13 @@ export default {
     "severity.critical": "критическая",
     "severity.warning": "предупреждение",
     "severity.info": "к сведению",
+
+    "alarm.above": "выше предела {limit}",
+    "alarm.below": "ниже предела {limit}",
+    "alarm.at": "на пределе {limit}",
+    "alarm.value.above": "{value}, выше предела {limit}",
+    "alarm.value.below": "{value}, ниже предела {limit}",
+    "alarm.value.at": "{value}, на пределе {limit}",
 
     "alarms.badge": {
         one: "{n} активная тревога", few: "{n} активные тревоги", many: "{n} активных тревог", other: "{n} активной тревоги",
@@ -230,8 +240,9 @@ export default {
     "chart.time": "Время",
     "chart.min": "Наименьшее",
     "chart.max": "Наибольшее",
-    "chart.csv": "Сохранить CSV",
-    "chart.help": "Проведите по графику, чтобы приблизить, с Shift – чтобы сдвинуть; на сенсорном экране – двумя пальцами. Клавиши: + и − меняют масштаб, стрелки сдвигают, Shift со стрелками читает точку за точкой, End возвращает к текущему времени.",
+    "chart.csv": "CSV: сохранить показанное в файл",
+    "chart.help": "Проведите по графику, чтобы приблизить, с Shift – чтобы сдвинуть. Клавиши: + и − меняют масштаб, стрелки сдвигают, Shift со стрелками читает точку за точкой, End возвращает к текущему времени.",
+    "chart.help.touch": "Сдвигайте график одним пальцем, меняйте масштаб двумя. Коснитесь, чтобы увидеть значение.",
 
     "unit.rpm": "об/мин",
     "unit.km/h": "км/ч",
@@ -260,5 +271,6 @@ export default {
     "duration.seconds": "{s} с",
     "duration.minutes": "{m} мин",
     "duration.hours": "{h} ч {m} мин",
+    "duration.hours.only": "{h} ч",
     "duration.days": { one: "{n} день", few: "{n} дня", many: "{n} дней", other: "{n} дня" },
 };

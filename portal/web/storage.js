@@ -56,15 +56,17 @@ export function showStorage(status) {
 
 /* ---- the server's calls ---- */
 
-/* outcome -> [shape, level]; "whole" and "ok" are the same good end */
+/* outcome -> shape and level */
+const OUTCOMES = { ok: "ok", nothing_asked: "unknown", refused: "attention", cut_off: "attention" };
+
 function sessionMark(outcome) {
-    const good = outcome === "ok";
-    return element("span", { class: "state", "data-level": good ? "ok" : "attention" }, shape(good ? "ok" : "attention"),
-        good ? t("server.ok") : t("server.broken"));
+    const known = Object.hasOwn(OUTCOMES, outcome ?? "") ? outcome : "nothing_asked";
+    return element("span", { class: "state", "data-level": OUTCOMES[known] }, shape(OUTCOMES[known]),
+        t(`server.outcome.${known}`));
 }
 
 function tookText({ records, bytes: size, address }) {
-    return t("server.took", { n: records ?? 0, bytes: bytes(size ?? 0), address: address ?? "?" });
+    return size > 0 ? t("server.took", { n: records, bytes: bytes(size), address }) : t("server.took.nothing", { address });
 }
 
 function sessionRow(session) {

@@ -142,8 +142,11 @@ export default {
     },
     "server.synced": "Усе до того часу забрано.",
     "server.update": "Сервер привіз оновлення {version}.",
-    "server.ok": "повністю",
-    "server.broken": "обірвано",
+    "server.took.nothing": "Нічого не забрано, з {address}",
+    "server.outcome.ok": "повністю",
+    "server.outcome.nothing_asked": "без запитів",
+    "server.outcome.refused": "відмовлено",
+    "server.outcome.cut_off": "обірвано",
     "server.more": "Попередні виклики",
 
     "machine.title": "Ця машина",
@@ -157,6 +160,13 @@ export default {
     "severity.critical": "критична",
     "severity.warning": "попередження",
     "severity.info": "до відома",
+
+    "alarm.above": "вище межі {limit}",
+    "alarm.below": "нижче межі {limit}",
+    "alarm.at": "на межі {limit}",
+    "alarm.value.above": "{value}, вище межі {limit}",
+    "alarm.value.below": "{value}, нижче межі {limit}",
+    "alarm.value.at": "{value}, на межі {limit}",
 
     "alarms.badge": {
         one: "{n} активна тривога", few: "{n} активні тривоги", many: "{n} активних тривог", other: "{n} активної тривоги",
@@ -230,8 +240,9 @@ export default {
     "chart.time": "Час",
     "chart.min": "Найменше",
     "chart.max": "Найбільше",
-    "chart.csv": "Зберегти CSV",
-    "chart.help": "Проведіть по графіку, щоб наблизити, із Shift – щоб пересунути; на сенсорному екрані – двома пальцями. Клавіші: + і − змінюють масштаб, стрілки пересувають, Shift зі стрілками читає точку за точкою, End повертає до поточного часу.",
+    "chart.csv": "CSV: зберегти показане у файл",
+    "chart.help": "Проведіть по графіку, щоб наблизити, із Shift – щоб пересунути. Клавіші: + і − змінюють масштаб, стрілки пересувають, Shift зі стрілками читає точку за точкою, End повертає до поточного часу.",
+    "chart.help.touch": "Пересувайте графік одним пальцем, змінюйте масштаб двома. Торкніться, щоб побачити значення.",
 
     "unit.rpm": "об/хв",
     "unit.km/h": "км/год",
@@ -260,5 +271,6 @@ export default {
     "duration.seconds": "{s} с",
     "duration.minutes": "{m} хв",
     "duration.hours": "{h} год {m} хв",
+    "duration.hours.only": "{h} год",
     "duration.days": { one: "{n} день", few: "{n} дні", many: "{n} днів", other: "{n} дня" },
 };

@@ -4,7 +4,7 @@ import { age, quantity, unit } from "./common/format.js";
 import { element, setAttribute, setText } from "./common/dom.js";
 import { addressOf } from "./common/route.js";
 import { t } from "./common/texts.js";
-import { digitsFor, groupChannels, labelOf, rangeOf } from "./channels.js";
+import { digitsFor, groupChannels, isCoordinate, labelOf, rangeOf } from "./channels.js";
 
 const groups = document.getElementById("groups");
 const empty = document.getElementById("values-empty");
@@ -21,7 +21,7 @@ function makeRow(channel, group) {
     const unitText = element("span", { class: "unit" }, unit(channel.unit));
     const age = element("span", { class: "reading-age", hidden: true });
     const fill = element("span");
-    const hasRange = channel.phys_min !== null && channel.phys_max !== null && channel.phys_max > channel.phys_min;
+    const hasRange = channel.phys_min !== null && channel.phys_max > channel.phys_min && !isCoordinate(channel);
     const row = element("tr", {},
         element("th", { scope: "row", title: [channel.name, channel.description].filter(Boolean).join(": ") },
             element("a", { href: addressOf("chart", [["c", channel.name]]) }, labelOf(channel.name, group))),

@@ -15,11 +15,27 @@ SPIKE_AGO_S = 12 * 86400 + 3 * 3600
 SPIKE_RPM = 7950.0
 
 
+STEADY = {"engine_load": 42.5, "oil_temp": 96.4, "vehicle_speed": 63.2, "gear": 3, "gps_lat": 50.45013,
+          "gps_lon": 30.5234, "gps_altitude": 179, "odometer": 184221, "cpu_user": 7.4, "cpu_system": 2.1,
+          "memory_used": 412, "memory_free": 1604, "fuel_level": 61.5}
+
+
 def works(time_s):
     """By day and not on Sundays; the current hour always, so that the live end is one."""
     now = datetime.datetime.now().timestamp()
     moment = datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc)
     return now - time_s < 3 * 3600 or (6 <= moment.hour < 21 and moment.weekday() != 6)
+
+
+# (began, ended) in s ago: the coolant was too hot; None: it still is
+HOT = [(190, None)] + [(day * 86400 + 5000, day * 86400 + 4400 - 60 * day) for day in (1, 2, 5, 9, 12, 20)]
+
+
+def is_hot(time_s):
+    """0 to 1: it heats up for two minutes before it is too hot."""
+    ago = datetime.datetime.now().timestamp() - time_s
+    near = [(began + 120 - ago) / 120 for began, ended in HOT if (ended or -60) <= ago <= began + 120]
+    return min(1, max(near, default=0))
 
 
 def value_of(channel, time_s, dice):
@@ -28,7 +44,7 @@ def value_of(channel, time_s, dice):
     noise = dice.uniform(-1, 1)
     return {
         "engine_rpm": 1450 + 320 * day + 60 * noise,
-        "coolant_temp": 84 + 5 * math.sin(time_s / 9000) + 0.5 * noise,
+        "coolant_temp": 84 + 5 * math.sin(time_s / 9000) + 0.5 * noise + 18 * is_hot(time_s),
         "oil_pressure": 4.1 + 0.5 * day + 0.08 * noise,
         "battery_voltage": 13.8 + 0.2 * math.sin(time_s / 20000) + 0.04 * noise,
     }[channel]
@@ -67,6 +83,14 @@ def write_month(root, days=30):
     return spike_us // 1_000_000
 
 
+def write_now(root, offset_s=0.0, **other):
+    """One reading of each channel, as the month would go on; `other` says otherwise."""
+    time_s = datetime.datetime.now().timestamp() + offset_s
+    month = {channel: round(value_of(channel, time_s, random.Random(int(time_s))), 3) for channel in CHANNELS}
+    values = {**STEADY, **month, **other}
+    root.write({name: value for name, value in values.items() if name in {row[0] for row in root.channels}}, offset_s)
+
+
 def write_alarm(root, channel, severity, message, raised_s, resolved_s=None, alarm_id=None):
     """Offsets in s from now (below 0: ago); resolved None: it lasts. Returns its id: the same id resolves it later."""
     now_us = int(datetime.datetime.now().timestamp() * 1e6)
@@ -84,14 +108,13 @@ def write_alarm(root, channel, severity, message, raised_s, resolved_s=None, ala
 
 
 def write_alarms(root):
-    """Two that last and a history; how they are worded is up to the collector."""
-    write_alarm(root, "coolant_temp", "critical", "coolant_temp is 104.2 degC, above its limit 95", -190)
-    write_alarm(root, "battery_voltage", "warning", "battery_voltage is 11.3 V, below its limit 11.5", -2 * 3600)
-    for day in (1, 2, 5, 9, 12, 20):
-        write_alarm(root, "coolant_temp", "warning", "coolant_temp is 96.1 degC, above its limit 95",
-                    -day * 86400 - 5000, -day * 86400 - 4400 + 60 * day)
-    write_alarm(root, "oil_pressure", "critical", "oil_pressure is 0.8 bar, below its limit 1", -3 * 86400, -3 * 86400 + 45)
-    write_alarm(root, "engine_rpm", "info", "engine_rpm is 7,950 rpm, above its limit 6,500", -SPIKE_AGO_S, -SPIKE_AGO_S + 1)
+    """Two that last and a history, in the words of collector/alarm.c."""
+    write_alarm(root, "coolant_temp", "critical", "coolant_temp is 104.2 degC, above its limit of 95 degC", -HOT[0][0])
+    write_alarm(root, "battery_voltage", "warning", "battery_voltage is 11.3 V, below its limit of 11.5 V", -2 * 3600)
+    for began, ended in HOT[1:]:
+        write_alarm(root, "coolant_temp", "warning", "coolant_temp is 96.1 degC, above its limit of 95 degC", -began, -ended)
+    write_alarm(root, "oil_pressure", "critical", "oil_pressure is 0.8 bar, below its limit of 1 bar", -3 * 86400, -3 * 86400 + 45)
+    write_alarm(root, "engine_rpm", "info", "engine_rpm is 7950 rpm, above its limit of 6500 rpm", -SPIKE_AGO_S, -SPIKE_AGO_S + 1)
 
 
 def write_contacts(root):
