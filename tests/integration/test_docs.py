@@ -190,7 +190,7 @@ def test_the_parameters_of_an_export(machine):
     client = machine.client()
     values = {"TIME": "2026-02-22T10:00:00Z", "SEQ": "5", "UUID": machine.store_id, "N": "7"}
     for row in table("docs/protocol.md", "`GET /data/export`"):
-        for query in names(row[0]):
+        for query in filter(lambda name: "=" in name, names(row[0])):
             filled = re.sub(r"=([A-Z]+)", lambda value: "=" + values[value.group(1)], query)
             assert client.get(f"/data/export?{filled}").status_code == 200, filled
     answer = client.get(f"/data/export?after=1&store={'1' * 8}-1111-4111-8111-{'1' * 12}")
