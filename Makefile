@@ -50,6 +50,7 @@ LDLIBS := $(shell pkg-config --libs $(packages)) -lmbedx509 -lmbedcrypto -lm -lp
 # $(call fuzz,NAME,SOURCES and libraries)         builds tests/fuzz/NAME_fuzz.c with them
 # $(call bench,NAME,SOURCES and libraries)        builds tests/bench/NAME.c with them (a helper of `make bench`)
 # $(call test_tool,NAME,SOURCES and libraries)    builds tests/integration/NAME.c with them (a peer of the tests)
+# $(call fault,NAME,SOURCES and libraries)        builds tests/fault/NAME.c with them (cases of tests/fault/torture)
 # $(call embed,NAME,FOLDER,FILES)                 makes $(B)/gen/NAME.c: the table NAME of struct asset
 objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter %.c,$(1)))) $(filter %.a,$(1))
 programs :=
@@ -58,6 +59,7 @@ units :=
 fuzzers :=
 bench_programs :=
 test_tools :=
+faults :=
 
 define program
 $(eval programs += $(1))
@@ -82,6 +84,10 @@ endef
 define test_tool
 $(eval test_tools += $(1))
 $(eval $(B)/test-tools/$(1): $(call objects,tests/integration/$(1).c $(2)))
+endef
+define fault
+$(eval faults += $(1))
+$(eval $(B)/fault/$(1): $(call objects,tests/fault/$(1).c tests/fault/durable.c $(2)))
 endef
 define embed
 $(eval $(B)/gen/$(1).c: packaging/embed $(addprefix $(2)/,$(3)); @mkdir -p $$(@D); packaging/embed $(1) $(2) $(3) >$$@)
@@ -119,7 +125,7 @@ $(B)/lib/%.a:
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/bin/% $(B)/bench/% $(B)/test-tools/%:
+$(B)/bin/% $(B)/bench/% $(B)/test-tools/% $(B)/fault/%:
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
@@ -133,6 +139,12 @@ $(B)/fuzz/%:
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+
+# Loaded into programs of every variant: never sanitised itself, and with the C library's own names.
+$(B)/fault/torture.so: tests/fault/torture.c tests/fault/torture.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu11 -g -O2 -fPIC -shared $(warnings) -Wno-nonnull-compare $< -o $@
 
 # Another VERSION compiles anew what names it.
 $(shell mkdir -p $(B) && { [ "$$(cat $(B)/version 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$(B)/version; })
@@ -211,6 +223,8 @@ fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: 
 
 test-tools: $(addprefix $(B)/bench/,$(bench_programs)) $(addprefix $(B)/test-tools/,$(test_tools))
 
+fault-tools: $(B)/fault/torture.so $(addprefix $(B)/fault/,$(faults)) $(addprefix $(B)/unit/,$(units))
+
 test: ## units, integration, browser and fault tests (what they need: packaging/quickstart test)
 	@tests/harness/run_all build units corpora build-asan integration browser fault
 
@@ -224,4 +238,4 @@ soak: all ## the long fault campaigns
 	@TELEHAUL_KILLS=200 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 
 .PHONY: all programs dist install clean help check check-format check-layers check-banned check-headers check-clang \
-	check-cppcheck check-tidy check-corpora unit fuzzers test-tools test test-all bench soak
+	check-cppcheck check-tidy check-corpora unit fuzzers test-tools fault-tools test test-all bench soak
