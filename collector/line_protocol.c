@@ -268,10 +268,13 @@ static const char *end_behind_texts(struct view bytes)
 {
     const char *end = bytes.data + bytes.size;
     bool inside = false;
+    bool behind_equals = false;
     for (const char *at = fields_of(bytes); at != NULL && at < end; at++) {
+        bool may_begin = behind_equals;
+        behind_equals = !inside && *at == '=';
         if (*at == '\\' && end - at > 1 && (inside || is_escapable(at[1])))
             at++;
-        else if (*at == '"' && (inside || at[-1] == '='))
+        else if (*at == '"' && (inside || may_begin))
             inside = !inside;
         else if (*at == '\n' && !inside)
             return at;

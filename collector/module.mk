@@ -6,6 +6,8 @@ $(call library,collector_lib,$(filter-out collector/main.c $(telemetry_store_sou
 $(call appliance_program,collector,collector/main.c $(collector_lib) $(telemetry_store_lib) $(common_lib))
 
 collector_units := telemetry_store proc_text store_writer clock_guard growth channel_table sampler retention recorder \
-	input_drive input_system rollup store_history store_alarms alarm alarm_judge
+	input_drive input_system line_protocol line_channel lines_reader \
+	exec_machine exec_command rollup store_history store_alarms alarm alarm_judge
 $(foreach name,$(collector_units),$(call unit,collector/$(name),$(collector_lib) $(telemetry_store_lib) $(common_lib)))
 $(call bench,make_store,$(collector_lib) $(telemetry_store_lib) $(common_lib))
+$(call fuzz,lines,$(collector_lib) $(common_lib))
