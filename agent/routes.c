@@ -5,6 +5,7 @@
 #include "agent/auth_route.h"
 #include "agent/export_route.h"
 #include "agent/status.h"
+#include "agent/support_route.h"
 
 enum { UPDATE_DISCARD_BYTES = 64 * 1024 };
 
@@ -18,6 +19,7 @@ const struct http_route agent_routes[] = {
     {.method = HTTP_POST, .path = "/auth", .max_body_bytes = AUTH_BODY_MAX_BYTES, .handle = answer_auth},
     {.method = HTTP_GET, .path = "/status", .handle = answer_status},
     {.method = HTTP_GET, .path = "/data/export", .handle = answer_export},
+    {.method = HTTP_GET, .path = "/support", .handle = answer_support},
     {.method = HTTP_POST,
      .path = "/update",
      .max_body_bytes = UPDATE_DISCARD_BYTES,

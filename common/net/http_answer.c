@@ -79,7 +79,7 @@ void http_answer_take(struct http_request *request, unsigned status, const char 
 void http_answer_take_stream(struct http_request *request, unsigned status, const char *content_type,
                              struct MHD_Response *response)
 {
-    if (response != NULL && strcmp(request->method, MHD_HTTP_METHOD_HEAD) == 0)
+    if (response != NULL && http_is_head(request))
         add_to_response(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
     http_answer_take(request, status, content_type, response);
 }

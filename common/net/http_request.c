@@ -27,6 +27,11 @@ const char *http_path(const struct http_request *request)
     return request->target.path;
 }
 
+bool http_is_head(const struct http_request *request)
+{
+    return strcmp(request->method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
 const char *http_header(struct http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);

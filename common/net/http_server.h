@@ -37,6 +37,8 @@ struct http_request; /* lives from its headers to the end of its answer */
 
 /* ---- what a handler can ask ---- */
 const char *http_path(const struct http_request *request);
+/* HEAD: the handler of GET is called, and what it streams is read by nobody. */
+bool http_is_head(const struct http_request *request);
 /* NULL when missing. header names: any case. A query value is percent-decoded ('+' is a blank); one with a
  * control character or invalid UTF-8 is answered 400 before the handler is called; so is a parameter given
  * twice. */

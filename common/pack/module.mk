@@ -1,1 +1,2 @@
+$(call unit,common/pack/tar_writer,$(common_lib))
 $(call unit,common/pack/packer,$(common_lib))
