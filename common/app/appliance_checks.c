@@ -177,9 +177,12 @@ bool check_channel(const char *value, struct error *err)
 {
     struct view rest = view_of(value);
     struct view word;
-    bool holds = config_next_word(&rest, &word) && memchr(word.data, '=', word.size) == NULL;
-    if (!expected(err, holds && config_unquote(word).size > 0 && word.size <= CHANNEL_NAME_MAX_BYTES,
-                  "a channel's name first"))
+    bool holds = config_next_word(&rest, &word);
+    struct view name = holds ? config_unquote(word) : rest;
+    bool quoted = holds && name.data != word.data;
+    holds = holds && name.size > 0 && name.size <= CHANNEL_NAME_MAX_BYTES;
+    if (!expected(err, holds && (quoted || memchr(name.data, '=', name.size) == NULL),
+                  "a channel's name first, in \"...\" when it has blanks or = in it"))
         return false;
     while (config_next_word(&rest, &word)) {
         if (!check_channel_pair(word, err))

@@ -309,6 +309,7 @@ static void values_that_are_right(void **state)
         "INPUT = drive rate=1 seed=7",
         "INPUT = exec command=\"/usr/bin/read --all\" interval_ms=500",
         "CHANNEL = engine_rpm",
+        "CHANNEL = \"cpu.usage_idle{host=a}\" unit=%",
         "CHANNEL = \"tank level\" unit=\"m / s\" phys_min=-1e3 alarm_high=6.5 severity=warning",
         "SERVICE = gw-1 /usr/bin/gw --x=\"a b\"",
     };
