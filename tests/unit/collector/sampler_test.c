@@ -63,6 +63,55 @@ static const struct input_kind fake = {.name = "fake",
 static const struct input_kind names = {
     .name = "names", .options = "", .make = fake_make, .sample = names_sample, .free = free};
 
+/* An input that is given bytes at any time, here by the test itself. */
+static const struct input_stream *stream;
+static int resumed;
+static bool settled;
+
+static void stream_attach(void *input, const struct input_stream *given)
+{
+    (void)input;
+    stream = given;
+}
+
+static bool stream_sample(void *input, const struct input_tick *tick, const struct sample_sink *sink,
+                          struct error *err)
+{
+    (void)input;
+    (void)tick;
+    (void)sink;
+    return !failing || error_set(err, ERR_IO, "nobody can connect");
+}
+
+static void stream_resume(void *input)
+{
+    (void)input;
+    resumed++;
+}
+
+static bool stream_is_settled(const void *input)
+{
+    (void)input;
+    return settled;
+}
+
+static size_t stream_counts(const void *input, struct input_count out[INPUT_COUNTS_MAX])
+{
+    (void)input;
+    out[0] = (struct input_count){"texts_skipped", 12};
+    return 1;
+}
+
+static const struct input_kind streamed = {.name = "streamed",
+                                           .options = "",
+                                           .make = fake_make,
+                                           .sample = stream_sample,
+                                           .free = free,
+                                           .attach = stream_attach,
+                                           .resume = stream_resume,
+                                           .is_settled = stream_is_settled,
+                                           .counts = stream_counts};
+
 static const struct input_kind *kind_of(const char *line, struct view *options, struct error *err)
 {
     (void)err;
@@ -70,7 +119,7 @@ static const struct input_kind *kind_of(const char *line, struct view *options, 
     struct view word;
     config_next_word(&rest, &word);
     *options = rest;
-    return view_is(word, "names") ? &names : &fake;
+    return view_is(word, "names") ? &names : view_is(word, "streamed") ? &streamed : &fake;
 }
 
 struct bench {
@@ -192,6 +241,168 @@ static void a_flood_of_names_is_cut_and_known_channels_go_on(void **state)
     bench_clear(&bench);
 }
 
+/* ---- streams ---- */
+
+static bool flush_works;
+static int flushes;
+
+static bool flush(void *context)
+{
+    struct batch *batch = context;
+    flushes++;
+    if (flush_works)
+        batch->count = 0;
+    return flush_works;
+}
+
+static struct bench stream_bench(struct fixture *fixture, const struct sampler_feed *feed)
+{
+    struct bench bench = bench_of(fixture, "streamed 1", "fake 1");
+    sampler_attach(bench.sampler, feed);
+    resumed = 0;
+    flushes = 0;
+    settled = true;
+    flush_works = true;
+    return bench;
+}
+
+/* As many samples as there is room for, at most count. */
+static int pour(int count)
+{
+    struct sample sample = sample_of("poured", 1, START_US);
+    int given = 0;
+    while (given < count && stream->has_room(stream->context) &&
+           stream->sink.put(stream->sink.context, &sample))
+        given++;
+    return given;
+}
+
+static void what_a_stream_gives_between_ticks_is_in_the_batch_and_in_its_status(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    assert_string_equal(stream->name, "streamed");
+    assert_int_equal(pour(7), 7);
+    assert_int_equal(batch.count, 7);
+    assert_true(batch.items[0].kept);
+    assert_false(sampler_tick(bench.sampler, START_US, US_PER_S, &batch));
+    assert_int_equal(batch.count, 8);
+    assert_false(batch.items[7].kept);
+    const struct input_status *status = sampler_status(bench.sampler, 0);
+    assert_int_equal(status->readings, 7);
+    assert_int_equal(status->count_count, 1);
+    assert_string_equal(status->counts[0].name, "texts_skipped");
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
+static void much_is_written_before_the_tick(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    assert_int_equal(pour(3 * INPUT_FLUSH_READINGS + 1), 3 * INPUT_FLUSH_READINGS + 1);
+    assert_int_equal(flushes, 3);
+    assert_int_equal(batch.count, 1);
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
+static void a_store_that_takes_nothing_holds_the_stream_until_it_does(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    flush_works = false;
+    assert_int_equal(pour(1000 * 1000), INPUT_STREAM_READINGS);
+    assert_int_equal(flushes, 1); /* not again before the next tick */
+    sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+    sampler_resume(bench.sampler);
+    assert_int_equal(resumed, 0);                /* nothing was written: no room yet */
+    assert_int_equal(batch_trim(&batch, 10), 1); /* of the input that is asked alone */
+    assert_int_equal(batch.count, INPUT_STREAM_READINGS);
+    batch.count = INPUT_RESUME_READINGS;
+    sampler_resume(bench.sampler);
+    assert_int_equal(resumed, 1);
+    sampler_resume(bench.sampler);
+    assert_int_equal(resumed, 1);
+    assert_int_equal(sampler_status(bench.sampler, 0)->dropped, 0);
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
+static void what_a_stream_refuses_is_counted_and_forgiven_after_a_minute(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    const struct input_status *status = sampler_status(bench.sampler, 0);
+    for (int i = 0; i < 120; i++) {
+        if (i % 10 == 0)
+            stream->refuse(stream->context, "a bad line");
+        sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+        assert_int_equal(status->state, INPUT_FLOODING);
+    }
+    assert_string_equal(status->error.text, "a bad line");
+    assert_int_equal(status->dropped, 12);
+    for (int i = 0; i < 60; i++)
+        sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+    assert_int_equal(status->state, INPUT_OK);
+    assert_int_equal(status->error.code, ERR_NONE);
+    assert_int_equal(lines_in_log(&bench, "input streamed is flooding: a bad line"), 1);
+    assert_int_equal(lines_in_log(&bench, "input streamed works again"), 1);
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
+static void a_failing_stream_is_well_again_only_when_that_is_known(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    const struct input_status *status = sampler_status(bench.sampler, 0);
+    failing = true;
+    sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+    assert_int_equal(status->state, INPUT_FAILING);
+    failing = false;
+    settled = false;
+    for (int i = 0; i < 5; i++) {
+        sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+        assert_int_equal(status->state, INPUT_FAILING);
+        assert_false(sampler_is_settled(bench.sampler));
+    }
+    settled = true;
+    sampler_tick(bench.sampler, START_US, US_PER_S, &batch); /* asked at once, back-off or not */
+    assert_int_equal(status->state, INPUT_OK);
+    assert_true(sampler_is_settled(bench.sampler));
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
+static void an_input_of_its_own_limit_makes_no_channel_beyond_it(void **state)
+{
+    struct batch batch = {0};
+    const struct sampler_feed feed = {.batch = &batch, .flush = flush, .context = &batch};
+    struct bench bench = stream_bench(*state, &feed);
+    struct sample sample = sample_of("one", 1, START_US);
+    sample.max_channels = 2;
+    for (int round = 0; round < 2; round++) {
+        static const char *const channels[] = {"one", "two", "three"};
+        for (size_t i = 0; i < COUNT_OF(channels); i++) {
+            sample.channel = view_of(channels[i]);
+            assert_true(stream->sink.put(stream->sink.context, &sample));
+        }
+    }
+    assert_int_equal(batch.count, 4); /* what is there goes on */
+    sampler_tick(bench.sampler, START_US, US_PER_S, &batch);
+    assert_int_equal(sampler_status(bench.sampler, 0)->dropped, 2);
+    assert_int_equal(sampler_status(bench.sampler, 0)->state, INPUT_FLOODING);
+    assert_int_equal(batch.count, 5); /* another input makes its own */
+    batch_clear(&batch);
+    bench_clear(&bench);
+}
+
 static void scale_and_offset_are_applied(void **state)
 {
     struct bench bench = bench_of(*state, "names 2", "fake 1");
@@ -233,6 +444,12 @@ int main(void)
         TEST(a_dead_input_is_said_once_tried_again_with_back_off_and_stops_nobody),
         TEST(a_flood_of_samples_is_cut_counted_and_stops_nobody),
         TEST(a_flood_of_names_is_cut_and_known_channels_go_on),
+        TEST(what_a_stream_gives_between_ticks_is_in_the_batch_and_in_its_status),
+        TEST(much_is_written_before_the_tick),
+        TEST(a_store_that_takes_nothing_holds_the_stream_until_it_does),
+        TEST(what_a_stream_refuses_is_counted_and_forgiven_after_a_minute),
+        TEST(a_failing_stream_is_well_again_only_when_that_is_known),
+        TEST(an_input_of_its_own_limit_makes_no_channel_beyond_it),
         TEST(scale_and_offset_are_applied),
         TEST(two_of_a_kind_have_names_of_their_own),
         TEST(a_bad_line_names_its_place),
