@@ -50,11 +50,9 @@ bool postgres_make_channels(struct central_postgres *self, int64_t vehicle_id, c
 
 /* ---- the driver's larger functions ---- */
 
-/* Makes the partitions that the rows' months lack, each in a transaction of its own. *table: where all the
- * rows belong, a partition or `measurements`; POSTGRES_TABLE_BYTES. */
-enum { POSTGRES_TABLE_BYTES = 32 };
+/* Makes the partitions that the rows' months lack, each in a transaction of its own. */
 bool postgres_prepare_months(struct central_postgres *self, const struct central_row *rows, size_t count,
-                             char table[POSTGRES_TABLE_BYTES], struct error *err) MUST_USE;
+                             struct error *err) MUST_USE;
 
 bool postgres_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                   const struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;

@@ -10,7 +10,13 @@
 enum { FIRST_YEAR = 2000, LAST_YEAR = 2099, MONTHS_A_YEAR = 12 };
 enum { MONTHS = (LAST_YEAR - FIRST_YEAR + 1) * MONTHS_A_YEAR };
 
-enum { NAMES_MAX_BYTES = MONTHS * POSTGRES_TABLE_BYTES, SQL_BYTES = 256, YEAR_DIGITS = 4, MONTH_DIGITS = 2 };
+enum {
+    TABLE_BYTES = 32,
+    NAMES_MAX_BYTES = MONTHS * TABLE_BYTES,
+    SQL_BYTES = 256,
+    YEAR_DIGITS = 4,
+    MONTH_DIGITS = 2
+};
 
 struct month {
     int64_t begin_us, end_us; /* begin_us <= its times < end_us */
@@ -43,31 +49,22 @@ static struct month month_of(int64_t time_us)
     return (struct month){begin_of(number), begin_of(number + 1), number};
 }
 
-static void name_of(int number, char name[POSTGRES_TABLE_BYTES])
+static void name_of(int number, char name[TABLE_BYTES])
 {
-    if (number < 0)
-        snprintf(name, POSTGRES_TABLE_BYTES, "measurements_before_%d", FIRST_YEAR);
-    else if (number >= MONTHS)
-        snprintf(name, POSTGRES_TABLE_BYTES, "measurements_from_%d", LAST_YEAR + 1);
-    else
-        snprintf(name, POSTGRES_TABLE_BYTES, "measurements_%04d_%02d", FIRST_YEAR + number / MONTHS_A_YEAR,
-                 number % MONTHS_A_YEAR + 1);
+    snprintf(name, TABLE_BYTES, "measurements_%04d_%02d", FIRST_YEAR + number / MONTHS_A_YEAR,
+             number % MONTHS_A_YEAR + 1);
 }
 
-/* Which months occur, numbered from 1: 0 and MONTHS + 1 are before and behind. Returns how many. */
-static int find_months(const struct central_row *rows, size_t count, bool occurs[MONTHS + 2], int *last)
+/* Which months occur, numbered from 1: 0 and MONTHS + 1 are before and behind. */
+static void find_months(const struct central_row *rows, size_t count, bool occurs[MONTHS + 2])
 {
     struct month month = {0, 0, 0};
-    int found = 0;
     for (size_t i = 0; i < count; i++) {
         if (rows[i].time_us >= month.begin_us && rows[i].time_us < month.end_us)
             continue;
         month = month_of(rows[i].time_us);
-        found += !occurs[month.number + 1];
         occurs[month.number + 1] = true;
-        *last = month.number;
     }
-    return found;
 }
 
 /* The numbers of those that are no partitions yet. */
@@ -77,7 +74,7 @@ static struct pg_result *find_missing(struct central_postgres *self, const bool 
     SCOPE_BUF struct buf names = BUF_LIMIT(NAMES_MAX_BYTES);
     buf_append_byte(&names, '{');
     for (int number = 0; number < MONTHS; number++) {
-        char name[POSTGRES_TABLE_BYTES];
+        char name[TABLE_BYTES];
         name_of(number, name);
         if (occurs[number + 1])
             buf_printf(&names, "%s%d=%s", names.size > 1 ? "," : "", number, name);
@@ -96,7 +93,7 @@ static struct pg_result *find_missing(struct central_postgres *self, const bool 
 /* Attached, not made as a partition: that way nobody who reads or writes other months has to wait. */
 static bool make_table(struct central_postgres *self, int number, struct error *err)
 {
-    char name[POSTGRES_TABLE_BYTES];
+    char name[TABLE_BYTES];
     char begin[PARAM_BYTES];
     char end[PARAM_BYTES];
     char sql[SQL_BYTES];
@@ -127,14 +124,10 @@ static bool make_month(struct central_postgres *self, int number, struct error *
 }
 
 bool postgres_prepare_months(struct central_postgres *self, const struct central_row *rows, size_t count,
-                             char table[POSTGRES_TABLE_BYTES], struct error *err)
+                             struct error *err)
 {
     bool occurs[MONTHS + 2] = {false};
-    int last = -1;
-    if (find_months(rows, count, occurs, &last) == 1)
-        name_of(last, table);
-    else
-        snprintf(table, POSTGRES_TABLE_BYTES, "measurements");
+    find_months(rows, count, occurs);
     SCOPE_PG_RESULT struct pg_result *missing = find_missing(self, occurs, err);
     if (missing == NULL)
         return false;

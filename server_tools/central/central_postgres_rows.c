@@ -28,7 +28,6 @@ struct addition {
     int64_t last_seq;
     const struct central_row *rows;
     size_t count;
-    char table[POSTGRES_TABLE_BYTES];
 };
 
 /* ---- what is there already ---- */
@@ -241,7 +240,7 @@ static bool add_straight(const struct addition *addition, const struct pg_result
     struct pg *pg = addition->self->pg;
     if (!pg_begin(pg, err))
         return false;
-    if (copy_new(addition, keys, addition->table, added, err) && move_cursor(addition, err))
+    if (copy_new(addition, keys, "measurements", added, err) && move_cursor(addition, err))
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
@@ -301,7 +300,7 @@ bool postgres_add(struct central *central, int64_t vehicle_id, const char *store
                                 .count = count};
     int64_t new_rows = 0;
     bool done = count == 0 ? move_cursor(&addition, err)
-                           : postgres_prepare_months(addition.self, rows, count, addition.table, err) &&
+                           : postgres_prepare_months(addition.self, rows, count, err) &&
                                  add_either_way(&addition, &new_rows, err);
     if (!done)
         return error_wrap(
