@@ -29,6 +29,10 @@ struct http_server {
     atomic_bool keeper_ends;
     int keeper_wake_fd; /* eventfd: look at keeper_ends and at the lingering ones */
 
+    pthread_mutex_t asides_lock;
+    pthread_cond_t asides_fewer;
+    unsigned asides; /* handlers that run on a thread of their own */
+
     pthread_mutex_t hubs_lock;
     struct http_events *hubs; /* freed with the server */
 };
@@ -47,6 +51,9 @@ struct http_request {
     size_t body_bytes;      /* taken so far */
     size_t max_taken_bytes; /* beyond: refused, or closed when that has already happened */
     struct buf body;
+
+    void (*aside)(struct http_request *request); /* to be run on a thread of its own */
+    bool was_aside;                              /* and was: it has answered, or never will */
 
     struct buf headers; /* "name\0value\0"... for the answer */
     bool answered;
@@ -75,6 +82,12 @@ void http_answer_take_stream(struct http_request *request, unsigned status, cons
                              struct MHD_Response *response);
 /* Gives the answer to libmicrohttpd. */
 enum MHD_Result http_answer_queue(struct http_request *request);
+
+/* http_aside.c */
+/* Suspends the connection and starts request->aside, which answers; false: answer it here. */
+bool http_aside_start(struct http_request *request) MUST_USE;
+/* Until none is under way; after `stopping` is set no new one begins. */
+void http_asides_wait(struct http_server *server);
 
 /* http_events.c */
 void http_events_tick(struct http_events *hub, int64_t now_us);

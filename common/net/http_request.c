@@ -267,8 +267,13 @@ static bool take_piece(struct http_request *request, struct view piece)
 static enum MHD_Result finish(struct http_request *request)
 {
     http_connection_answers(request->server->connections, request->row);
-    if (!request->answered && !request->refused)
+    if (!request->answered && !request->refused && !request->was_aside)
         request->route->handle(request);
+    if (!request->answered && request->aside != NULL) {
+        if (http_aside_start(request))
+            return MHD_YES; /* it comes back here when it is answered */
+        http_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", NULL);
+    }
     if (!request->answered)
         http_answer_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", NULL);
     return http_answer_queue(request);

@@ -174,6 +174,8 @@ static struct http_server *new_server(const struct http_server_config *config, s
     server->config = *config;
     fill_defaults(&server->config);
     pthread_mutex_init(&server->hubs_lock, NULL);
+    pthread_mutex_init(&server->asides_lock, NULL);
+    pthread_cond_init(&server->asides_fewer, NULL);
     server->keeper_wake_fd = -1;
     return server;
 }
@@ -294,6 +296,7 @@ static void stop_daemon(struct http_server *server)
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     end_hubs(server);
     http_connections_wait_idle(server->connections, HTTP_STOP_GRACE_MS);
+    http_asides_wait(server);
     MHD_stop_daemon(server->daemon);
     if (listen_fd >= 0)
         close(listen_fd);
@@ -322,5 +325,7 @@ void http_server_stop(struct http_server *server)
     http_linger_free(server->linger);
     http_connections_free(server->connections);
     pthread_mutex_destroy(&server->hubs_lock);
+    pthread_mutex_destroy(&server->asides_lock);
+    pthread_cond_destroy(&server->asides_fewer);
     free(server);
 }

@@ -28,6 +28,7 @@ enum {
     HTTP_PROGRESS_FLOOR_BYTES_S = 64, /* either way, averaged over the window */
     HTTP_ADDRESS_BYTES = 46,
     HTTP_SSE_HEARTBEAT_MS = 15 * 1000,
+    HTTP_ASIDES_MAX = 16, /* handlers that wait on threads of their own; further ones get 503 `busy` */
 };
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE };
@@ -75,6 +76,11 @@ void http_answer_error(struct http_request *request, unsigned status, const char
 /* A body that never changes and is not copied (embedded assets). */
 void http_answer_static(struct http_request *request, unsigned status, const char *content_type,
                         struct view body);
+
+/* Instead of an answer, for a handler that must wait for something: the connection is put aside and `handle`,
+ * which answers, runs on a thread of its own. It should come to its end within seconds: the server's stop
+ * waits for it. */
+void http_answer_aside(struct http_request *request, void (*handle)(struct http_request *request));
 
 /* Streams an answer of unknown size (chunked). read is called for each piece until it returns 0 (the end) or
  * below 0 (break off: the peer sees an incomplete body). It must return at least one byte otherwise;

@@ -2,6 +2,7 @@
  *   http_test_server [--tls] [--bind ADDRESS] [--deadline MS] [--idle MS] [--window MS] [--heartbeat MS]
  * [--verbose] Prints "port N" once it listens; ends on SIGTERM or SIGINT, printing what each stream's end
  * counted. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -105,6 +106,21 @@ static void released(struct http_request *request)
     answer_text(request, 200, text);
 }
 
+/* ---- an answer that waits until a byte comes out of a FIFO; silent=1: it never comes ---- */
+
+static void wait_and_answer(struct http_request *request)
+{
+    SCOPE_FD int fd = open(http_query(request, "fifo"), O_RDONLY | O_CLOEXEC);
+    char byte;
+    if (fd >= 0 && read(fd, &byte, 1) == 1 && http_query(request, "silent") == NULL)
+        answer_text(request, 200, "waited");
+}
+
+static void wait_aside(struct http_request *request)
+{
+    http_answer_aside(request, wait_and_answer);
+}
+
 /* ---- an upload that is counted, not kept ---- */
 
 struct upload {
@@ -176,6 +192,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/silent", 0, never_answers, NULL, NULL},
     {HTTP_GET, "/stream", 0, stream, NULL, NULL},
     {HTTP_GET, "/released", 0, released, NULL, NULL},
+    {HTTP_GET, "/aside", 0, wait_aside, NULL, NULL},
     {HTTP_POST, "/upload", UPLOAD_MAX_BYTES, end_upload, begin_upload, take_upload},
     {HTTP_GET, "/events", 0, subscribe, NULL, NULL},
     {HTTP_POST, "/publish", (size_t)256 * 1024, publish, NULL, NULL},

@@ -3,8 +3,10 @@ driven with sockets and httpx against http_test_server, which has one route of e
 
 import contextlib
 import json
+import os
 import pathlib
 import re
+import select
 import socket
 import ssl
 import struct
@@ -651,3 +653,73 @@ def test_a_reset_does_not_hurt(server):
         connection.close()
     assert server.get("/hello").text == "hello"
     telehaul.wait_until(lambda: server.get("/released").text == "50", "the streams' end")
+
+
+# ---- handlers that wait ----
+
+ASIDES_MAX = 16
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def ask_aside(server, fifo, more=""):
+    connection = server.connect()
+    connection.sendall(f"GET /aside?fifo={fifo}{more} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return connection
+
+
+def release(fifo, count):
+    """A byte for each that waits."""
+    with open(fifo, "wb", buffering=0) as out:
+        out.write(b"x" * count)
+
+
+def test_handlers_that_wait_hold_up_nobody(server, fifo):
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(ask_aside(server, fifo)) for _ in range(ASIDES_MAX)]
+        for _ in range(4 * ASIDES_MAX):  # more connections than threads: every thread has some
+            with server.connect() as other:
+                other.sendall(HELLO)
+                assert read_answer(other).endswith(b"hello")
+        release(fifo, ASIDES_MAX)
+        for connection in waiting:
+            assert read_answer(connection).endswith(b"waited")
+            connection.sendall(HELLO)  # and goes on as any other
+            assert read_answer(connection).endswith(b"hello")
+
+
+def test_so_many_may_wait_and_no_more(serve, fifo):
+    server = serve()
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(ask_aside(server, fifo)) for _ in range(ASIDES_MAX + 1)]
+        [refused], _, _ = select.select(waiting, [], [], telehaul.DEADLINE_S)
+        assert b" 503 " in read_answer(refused)
+        release(fifo, ASIDES_MAX)
+        assert all(read_answer(other).endswith(b"waited") for other in waiting if other is not refused)
+
+
+def test_a_handler_that_waited_and_does_not_answer(server, fifo):
+    with ask_aside(server, fifo, "&silent=1") as connection:
+        release(fifo, 1)
+        assert b" 500 " in read_answer(connection)
+
+
+def test_who_left_meanwhile_is_no_harm(server, fifo):
+    with ask_aside(server, fifo):
+        pass
+    release(fifo, 1)
+    assert server.get("/hello").text == "hello"
+
+
+def test_a_stop_waits_for_them(serve, fifo):
+    server = serve()
+    with ask_aside(server, fifo) as connection, open(fifo, "wb", buffering=0) as out:  # opened: it waits by now
+        server.process.terminate()
+        out.write(b"x")
+        assert server.process.wait(telehaul.DEADLINE_S) == 0
+        read_answer(connection)
