@@ -19,6 +19,8 @@ struct promise {
 
 static const char *const content_types[] = {
     [PACK_GZIP] = "application/gzip", [PACK_ZSTD] = "application/zstd"};
+static const char *const accepts[] = {
+    [PACK_GZIP] = "Accept: application/gzip", [PACK_ZSTD] = "Accept: application/zstd"};
 static const int line_bytes_max[ARCHIVE_STREAMS] = {[ARCHIVE_READINGS] = RECORD_LINE_MAX_BYTES,
                                                     [ARCHIVE_ALARMS] = INFO_LINE_MAX_BYTES,
                                                     [ARCHIVE_CHANNELS] = INFO_LINE_MAX_BYTES};
@@ -251,10 +253,10 @@ static bool run(struct incoming *incoming, int fd, struct export_result *result,
     SCOPE_BUF struct buf body = BUF_LIMIT(SESSION_ANSWER_MAX_BYTES);
     if (!write_target(incoming->request, &target, err))
         return false;
-    const char *const zstd[] = {"Accept: application/zstd", NULL};
+    const char *const headers[] = {accepts[incoming->request->format], NULL};
     struct http_exchange exchange = {.method = "GET",
                                      .target = target.data,
-                                     .headers = incoming->request->format == PACK_ZSTD ? zstd : NULL,
+                                     .headers = headers,
                                      .sink = take_piece,
                                      .headers_done = take_headers,
                                      .context = incoming,

@@ -7,6 +7,7 @@
 #include "server_tools/sync_client/notices.h"
 #include "server_tools/sync_client/report.h"
 #include "server_tools/sync_client/settings.h"
+#include "server_tools/sync_client/support.h"
 #include "server_tools/sync_client/sync.h"
 
 enum { GO_ON = -1 };
@@ -14,9 +15,12 @@ enum { GO_ON = -1 };
 static bool run_session(const struct settings *settings, struct notices *notices, struct error *err)
 {
     struct report report;
+    if (!http_client_global_init(err))
+        return false;
+    if (settings->support != NULL)
+        return support_fetch(settings, notices, err);
     report_init(&report);
-    bool done = http_client_global_init(err) && sync_run(settings, notices, &report, err) &&
-                report_print(&report, settings->json, err);
+    bool done = sync_run(settings, notices, &report, err) && report_print(&report, settings->json, err);
     report_clear(&report);
     return done;
 }

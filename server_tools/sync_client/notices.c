@@ -43,6 +43,16 @@ void notices_begin(struct notices *notices, const char *what, int64_t total)
     notices->drawn_us = notices->started_us;
 }
 
+static void draw_bytes(struct notices *notices, int64_t bytes, int64_t now_us)
+{
+    char size[TEXT_SIZE_BYTES];
+    char rate[TEXT_SIZE_BYTES];
+    int64_t us = now_us - notices->started_us;
+    double a_second = us > 0 ? (double)bytes * US_PER_S / (double)us : 0;
+    fprintf(stderr, "\r%s  %s  %s/s\033[K", notices->what, text_bytes_for_people(size, (uint64_t)bytes),
+            text_bytes_for_people(rate, (uint64_t)a_second));
+}
+
 static void draw(struct notices *notices, int64_t done, int64_t bytes, int64_t now_us)
 {
     char count[COUNT_TEXT_BYTES];
@@ -58,8 +68,6 @@ static void draw(struct notices *notices, int64_t done, int64_t bytes, int64_t n
         fprintf(stderr, "%3" PRId64 "%%  ", part);
     fprintf(stderr, "%s readings  %s  %s/s\033[K", count_for_people(count, done),
             text_bytes_for_people(size, (uint64_t)bytes), count_for_people(rate, (int64_t)a_second));
-    fflush(stderr);
-    notices->bar_drawn = true;
 }
 
 void notices_advance(struct notices *notices, int64_t done, int64_t bytes)
@@ -70,7 +78,12 @@ void notices_advance(struct notices *notices, int64_t done, int64_t bytes)
     if (now_us - notices->drawn_us < (int64_t)NOTICE_BAR_INTERVAL_MS * US_PER_MS)
         return;
     notices->drawn_us = now_us;
-    draw(notices, done, bytes, now_us);
+    if (notices->total == NOTICES_BYTES_ONLY)
+        draw_bytes(notices, bytes, now_us);
+    else
+        draw(notices, done, bytes, now_us);
+    fflush(stderr);
+    notices->bar_drawn = true;
 }
 
 void notices_end(struct notices *notices)

@@ -9,7 +9,7 @@
 #include "common/base/attr.h"
 #include "common/base/clock.h"
 
-enum { COUNT_TEXT_BYTES = 32, NOTICE_BAR_INTERVAL_MS = 100 };
+enum { COUNT_TEXT_BYTES = 32, NOTICE_BAR_INTERVAL_MS = 100, NOTICES_BYTES_ONLY = -1 };
 
 struct notices {
     const struct clock *clock; /* borrowed */
@@ -26,7 +26,8 @@ void notices_init(struct notices *notices, bool quiet, const struct clock *clock
 /* One line; not with --quiet. */
 void notice(struct notices *notices, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* A bar begins. what: a word, borrowed ("receiving"). total: readings, 0 when unknown. */
+/* A bar begins. what: a word, borrowed ("receiving"). total: readings, 0 when unknown, or
+ * NOTICES_BYTES_ONLY. */
 void notices_begin(struct notices *notices, const char *what, int64_t total);
 /* Draws at most every NOTICE_BAR_INTERVAL_MS, so it may be called for every piece. */
 void notices_advance(struct notices *notices, int64_t done, int64_t bytes);

@@ -172,6 +172,14 @@ static bool follow_store(struct pull *pull, struct error *err)
     return find_beginning(pull, err);
 }
 
+/* One export holds so many alarms at most. */
+static bool more_alarms(const struct pull *pull, const struct archive_info *info)
+{
+    const struct archive_file *alarms = &info->files[ARCHIVE_ALARMS];
+    return alarms->count >= PULL_ALARMS_MAX && pull->agent.has_seq &&
+           alarms->last_seq < pull->agent.next_seq - 1;
+}
+
 /* The readings are whole: with the last of them come alarms and channels. What goes wrong with those is no
  * reason to lose the readings. */
 static bool take(struct pull *pull, struct archive_part *part, struct archive_info *info, int64_t us,
@@ -192,8 +200,10 @@ static bool take(struct pull *pull, struct archive_part *part, struct archive_in
         return false;
     if (news && !keep(pull, part, info, us, err))
         return false;
-    if (whole)
+    if (whole) {
+        *more = *more || more_alarms(pull, info);
         return true;
+    }
     *err = problem;
     *more = small.store_changed;
     return small.store_changed && follow_store(pull, err);

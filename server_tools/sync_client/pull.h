@@ -11,6 +11,7 @@
 enum {
     PULL_LIMIT_MIN = 1000, /* readings asked for after a break */
     PULL_STORE_CHANGES_MAX = 3,
+    PULL_ALARMS_MAX = 10000, /* as many as an agent gives at a time: there may be more */
 };
 
 /* report: filled as far as it went, also when it fails. What came whole is home even then. */

@@ -12,7 +12,7 @@ enum { GO_ON = -1, DEFAULT_PORT = 9876, PORT_MAX = 65535, FLOOR_MAX_S = 3600 };
 
 /* The options as they were typed. */
 struct typed {
-    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept;
+    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept, *support;
     int64_t port, floor_s;
     bool plain_auth, json, quiet;
 };
@@ -20,6 +20,7 @@ struct typed {
 static const char usage[] =
     "sync_client --host HOST [--client-id ID] [--key private.pem] [--port 9876] [--since TIME]\n"
     "            [--data-storage DIR] [--db URL|none] [--fingerprint HEX] [--accept-new-host yes|no|ask]\n"
+    "sync_client --host HOST --support FILE [--key private.pem] ...\n"
     "sync_client import FILE... [--client-id ID] [--db URL]";
 
 static const char epilog[] =
@@ -87,7 +88,8 @@ static bool fill_import(const struct typed *typed, struct settings *out, struct 
 {
     if (out->files.count == 0)
         return error_set(err, ERR_USAGE, "import: which files?");
-    if (typed->host != NULL || typed->since != NULL || typed->fingerprint != NULL || typed->plain_auth)
+    if (typed->host != NULL || typed->since != NULL || typed->fingerprint != NULL || typed->plain_auth ||
+        typed->support != NULL)
         return error_set(err, ERR_USAGE, "import reads files: options of a session have no place there");
     if (out->db.text[0] == '\0')
         return error_set(err, ERR_USAGE, "import needs a database: --db none has no place there");
@@ -108,6 +110,12 @@ static bool fill_session(const struct typed *typed, struct settings *out, struct
     if (!central_client_id_ok(out->client_id))
         return error_set(err, ERR_USAGE, "--client-id: 1 to 64 of A-Z a-z 0-9 . _ -, found `%s`%s",
                          out->client_id, typed->client_id == NULL ? " (the host): give one" : "");
+    if (typed->support != NULL && (typed->since != NULL || typed->db != NULL))
+        return error_set(err, ERR_USAGE,
+                         "--support fetches nothing else: --since and --db have no place there");
+    if (typed->support != NULL && typed->support[0] == '\0')
+        return error_set(err, ERR_USAGE, "--support: expected the name of a file");
+    out->support = typed->support;
     if (typed->since != NULL && !check_since(typed->since, out->since, err))
         return false;
     if (typed->fingerprint != NULL && !check_fingerprint(typed->fingerprint, out->fingerprint, err))
@@ -180,6 +188,8 @@ static int parse(struct typed *typed, struct option_list *words, int argc, char 
         text("db", &typed->db, "URL",
              "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
              "(DATA_STORAGE/central.db)"),
+        text("support", &typed->support, "FILE",
+             "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
         text("fingerprint", &typed->fingerprint, "HEX",
              "the agent's fingerprint as its owner tells it; also replaces a known one"),
         text("accept-new-host", &typed->accept, "yes|no|ask",

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.parse
 import uuid
@@ -44,6 +45,47 @@ def line(row):
                       separators=(",", ":")) + "\n"
 
 
+# An alarm: seq, alarm_id, channel, severity, message, raised_us, resolved_us (None: it lasts).
+def make_alarms(count, first_seq, channels=5):
+    return [(first_seq + i, FIRST_US + i * 1000, f"channel_{i % channels}", "warning", f"above {i}", FIRST_US + i * 1000,
+             FIRST_US + i * 2000 if i % 3 == 0 else None) for i in range(count)]
+
+
+def alarm_line(alarm):
+    seq, alarm_id, channel, severity, message, raised_us, resolved_us = alarm
+    return json.dumps({"seq": seq, "alarm_id": alarm_id, "channel": channel, "severity": severity, "message": message,
+                       "raised_at": time_text(raised_us),
+                       "resolved_at": None if resolved_us is None else time_text(resolved_us)},
+                      separators=(",", ":")) + "\n"
+
+
+# A channel: name, unit, phys_min, phys_max, description.
+def make_channels(count=5, unit="rpm"):
+    return [(f"channel_{i}", unit, 0, 100.5 if i else None, f"made up, number {i}") for i in range(count)]
+
+
+def channel_line(channel):
+    return json.dumps(dict(zip(("channel", "unit", "phys_min", "phys_max", "description"), channel)),
+                      separators=(",", ":")) + "\n"
+
+
+def table_line(row):
+    """Of a table: no seq."""
+    return json.dumps({"time": time_text(row[1]), "channel": row[2], "value": row[3]}, separators=(",", ":")) + "\n"
+
+
+def pack_zstd(text):
+    return subprocess.run(["zstd", "-q", "-1", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout
+
+
+def unpack(path):
+    """The bytes of a file, gzip or zstd, unpacked by programs that are not ours."""
+    packed = path.read_bytes()
+    if packed.startswith(b"\x1f\x8b"):
+        return gzip.decompress(packed)
+    return subprocess.run(["zstd", "-q", "-d", "-c"], input=packed, stdout=subprocess.PIPE, check=True).stdout
+
+
 class Certificate:
     def __init__(self, folder):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -70,6 +112,11 @@ class FakeAgent:
         self.tokens = set()
         self.requests = []  # "GET /status" ...
         self.hooks = {}     # "challenge", "auth", "status", "export"
+        self.alarms = None    # a list: it offers alarms
+        self.described = None # a list: it offers channels
+        self.formats = None   # ["gzip", "zstd"]: what it says it can
+        self.table = False    # its readings come from a table: no seq, `after` is refused
+        self.asked = []       # the query of each export, with its Accept
         self.breaks = []    # for each export in turn: bytes of the body before the connection is cut; None: none
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -131,14 +178,22 @@ class FakeAgent:
         return request.json(200, {"session_token": token, "expires_in": 300})
 
     def status(self, request):
-        request.json(200, {"product": "telehaul", "version": self.version, "agent_id": self.agent_id,
-                           "store_id": self.store_id, "next_seq": self.rows[-1][0] + 1 if self.rows else 1})
+        last = max([row[0] for row in self.rows[-1:]] + [alarm[0] for alarm in (self.alarms or [])[-1:]], default=0)
+        about = {"product": "telehaul", "version": self.version, "agent_id": self.agent_id, "store_id": self.store_id,
+                 "next_seq": last + 1}
+        if self.formats is not None:
+            about["export_formats"] = self.formats
+            about["export_streams"] = ["readings"] + ["alarms"] * (self.alarms is not None) + \
+                ["channels"] * (self.described is not None)
+        request.json(200, about)
 
     def select(self, query):
         if "after" in query:
             rows = [row for row in self.rows if row[0] > int(query["after"])]
         elif "since" in query:
-            rows = [row for row in self.rows if time_text(row[1]) > query["since"]]
+            # a table is read again a minute back: rows may have been written late
+            overlap = 60_000_000 if self.table else 0
+            rows = [row for row in self.rows if time_text(row[1] + overlap) > query["since"]]
         else:
             rows = self.rows
         return rows[:int(query["limit"])] if "limit" in query else rows
@@ -146,17 +201,38 @@ class FakeAgent:
     def headers_of(self, rows):
         headers = {"Content-Type": "application/gzip", "X-Record-Count": len(rows), "X-Store-Id": self.store_id}
         if rows:
-            headers.update({"X-First-Seq": rows[0][0], "X-Last-Seq": rows[-1][0],
-                            "X-Period-Start": time_text(rows[0][1]), "X-Period-End": time_text(rows[-1][1])})
+            if not self.table:
+                headers.update({"X-First-Seq": rows[0][0], "X-Last-Seq": rows[-1][0]})
+            headers.update({"X-Period-Start": time_text(rows[0][1]), "X-Period-End": time_text(rows[-1][1])})
         return headers
 
+    def lines_of(self, query):
+        """The headers and the text of an export."""
+        stream = query.get("stream", "readings")
+        if stream == "alarms":
+            rows = [alarm for alarm in self.alarms if alarm[0] > int(query.get("after", 0))]
+            headers = {"X-Record-Count": len(rows), "X-Store-Id": self.store_id}
+            if rows:
+                headers.update({"X-First-Seq": rows[0][0], "X-Last-Seq": rows[-1][0]})
+            return headers, "".join(map(alarm_line, rows))
+        if stream == "channels":
+            return ({"X-Record-Count": len(self.described), "X-Store-Id": self.store_id},
+                    "".join(map(channel_line, self.described)))
+        rows = self.select(query)
+        return self.headers_of(rows), "".join(map(table_line if self.table else line, rows))
+
     def export(self, request):
+        zstd = "zstd" in (self.formats or []) and "application/zstd" in request.headers.get("Accept", "")
+        self.asked.append({**request.query, "accept": request.headers.get("Accept")})
+        if "after" in request.query and self.table and request.query.get("stream", "readings") == "readings":
+            return request.json(400, {"error": "no_cursor", "detail": "the readings of a table have no seq"})
         if "after" in request.query and request.query.get("store") != self.store_id:
             return request.json(409, {"error": "store_changed", "store_id": self.store_id})
-        rows = self.select(request.query)
-        body = gzip.compress("".join(map(line, rows)).encode(), 1)
+        headers, text = self.lines_of(request.query)
+        headers["Content-Type"] = "application/zstd" if zstd else "application/gzip"
+        body = pack_zstd(text.encode()) if zstd else gzip.compress(text.encode(), 1, mtime=0)
         cut = self.breaks.pop(0) if self.breaks else None
-        return request.stream(self.headers_of(rows), body, cut)
+        return request.stream(headers, body, cut)
 
     # ---- HTTP ----
     def _handler(agent):  # noqa: N805: the handler's own self is the request
