@@ -11,19 +11,43 @@
 #include "server_tools/central/central.h"
 #include "tests/unit/server_tools/central/stores.h"
 
+static int set_up(void **state, bool postgres)
+{
+    struct store *store = store_make(postgres, sizeof(*store));
+    store->vehicle_id = vehicle_named(store->central, "tractor-7");
+    *state = store;
+    return 0;
+}
+
+static int set_up_sqlite(void **state)
+{
+    return set_up(state, false);
+}
+
+static int set_up_postgres(void **state)
+{
+    return set_up(state, true);
+}
+
+static int tear_down(void **state)
+{
+    store_remove(*state);
+    return 0;
+}
+
 static void vehicles_are_found_again(void **state)
 {
-    struct world *world = *state;
-    assert_int_equal(vehicle_named(world->central, "tractor-7"), world->vehicle_id);
-    int64_t other = vehicle_named(world->central, "press-1");
-    assert_int_not_equal(other, world->vehicle_id);
-    reopen(world);
-    assert_int_equal(vehicle_named(world->central, "press-1"), other);
+    struct store *store = *state;
+    assert_int_equal(vehicle_named(store->central, "tractor-7"), store->vehicle_id);
+    int64_t other = vehicle_named(store->central, "press-1");
+    assert_int_not_equal(other, store->vehicle_id);
+    reopen(store);
+    assert_int_equal(vehicle_named(store->central, "press-1"), other);
 }
 
 static void what_is_not_known_stays(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_vehicle vehicle = {.client_id = "tractor-7",
                                       .host = "10.0.0.7",
                                       .agent_port = 9876,
@@ -32,9 +56,9 @@ static void what_is_not_known_stays(void **state)
                                       .last_sync_us = INT64_MIN,
                                       .sync_status = "ok"};
     int64_t id;
-    assert_true(central_vehicle(world->central, &vehicle, &id, NULL));
-    vehicle_named(world->central, "tractor-7");
-    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles WHERE host = '10.0.0.7' AND agent_port = 9876 "
+    assert_true(central_vehicle(store->central, &vehicle, &id, NULL));
+    vehicle_named(store->central, "tractor-7");
+    assert_int_equal(ask(store, "SELECT count(*) FROM vehicles WHERE host = '10.0.0.7' AND agent_port = 9876 "
                                 "AND software_version = '1.0.0'"
                                 " AND last_seen_at = '1970-01-01T00:00:01.000000Z' AND last_sync_at IS NULL"
                                 " AND sync_status = 'ok' AND kind = 'vehicle' AND name = client_id"),
@@ -43,109 +67,109 @@ static void what_is_not_known_stays(void **state)
 
 static void channels_are_numbered_in_each_vehicle(void **state)
 {
-    struct world *world = *state;
-    int64_t other = vehicle_named(world->central, "press-1");
+    struct store *store = *state;
+    int64_t other = vehicle_named(store->central, "press-1");
     int64_t id;
-    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("rpm"), &id, NULL));
+    assert_true(central_channel(store->central, store->vehicle_id, VIEW_LITERAL("rpm"), &id, NULL));
     assert_int_equal(id, 1);
-    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("speed"), &id, NULL));
+    assert_true(central_channel(store->central, store->vehicle_id, VIEW_LITERAL("speed"), &id, NULL));
     assert_int_equal(id, 2);
-    assert_true(central_channel(world->central, other, VIEW_LITERAL("speed"), &id, NULL));
+    assert_true(central_channel(store->central, other, VIEW_LITERAL("speed"), &id, NULL));
     assert_int_equal(id, 1);
-    reopen(world);
-    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("speed"), &id, NULL));
+    reopen(store);
+    assert_true(central_channel(store->central, store->vehicle_id, VIEW_LITERAL("speed"), &id, NULL));
     assert_int_equal(id, 2);
 }
 
 static void rows_and_cursor_come_together(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_row rows[] = {{2000, 2, 1.5}, {1000, 1, NAN}, {1000, 2, -0.25}, {1000, 1, 7}};
     int64_t seq = -1;
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "readings", &seq, NULL));
     assert_int_equal(seq, 0);
     int64_t added = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 40, rows, 4, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 40, rows, 4, &added, NULL));
     assert_int_equal(added, 3);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "readings", &seq, NULL));
     assert_int_equal(seq, 40);
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements WHERE value IS NULL AND channel_id = 1"),
+    assert_int_equal(ask(store, "SELECT count(*) FROM measurements WHERE value IS NULL AND channel_id = 1"),
                      1);
-    assert_int_equal(ask(world, "SELECT {time} FROM measurements WHERE value = 1.5"), 2000);
+    assert_int_equal(ask(store, "SELECT {time} FROM measurements WHERE value = 1.5"), 2000);
 }
 
 static void repeated_rows_change_nothing(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_row rows[] = {{1000, 1, 1}, {2000, 1, 2}};
     struct central_row again[] = {{2000, 1, 99}, {3000, 1, 3}};
     int64_t added = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 2, rows, 2, &added, NULL));
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 3, again, 2, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 2, rows, 2, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 3, again, 2, &added, NULL));
     assert_int_equal(added, 1);
-    assert_int_equal(ask(world, "SELECT CAST(sum(value) AS bigint) FROM measurements"), 6);
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 3, again, 2, &added, NULL));
+    assert_int_equal(ask(store, "SELECT CAST(sum(value) AS bigint) FROM measurements"), 6);
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 3, again, 2, &added, NULL));
     assert_int_equal(added, 0);
 }
 
 static void the_cursor_never_moves_back(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_row row = {1000, 1, 1};
     int64_t added;
     int64_t seq = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 50, &row, 1, &added, NULL));
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 20, &row, 1, &added, NULL));
-    assert_true(central_add(world->central, world->vehicle_id, NULL, 90, &row, 1, &added, NULL));
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 50, &row, 1, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 20, &row, 1, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, NULL, 90, &row, 1, &added, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "readings", &seq, NULL));
     assert_int_equal(seq, 50);
-    assert_true(central_cursor(world->central, world->vehicle_id, "another store", "readings", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, "another store", "readings", &seq, NULL));
     assert_int_equal(seq, 0);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "alarms", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "alarms", &seq, NULL));
     assert_int_equal(seq, 0);
 }
 
 static void a_batch_that_is_too_large_is_a_bug(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     SCOPE_FREE struct central_row *rows = calloc(CENTRAL_BATCH_ROWS + 1, sizeof(*rows));
     int64_t added;
     struct error err = {0};
     assert_false(
-        central_add(world->central, world->vehicle_id, STORE, 1, rows, CENTRAL_BATCH_ROWS + 1, &added, &err));
+        central_add(store->central, store->vehicle_id, STORE, 1, rows, CENTRAL_BATCH_ROWS + 1, &added, &err));
     assert_int_equal(err.code, ERR_INTERNAL);
 }
 
 static void the_journal_forgets_after_30_days(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_journal entry = {
-        .vehicle_id = world->vehicle_id, .status = "ok", .rows_written = 5, .bytes = 60, .note = "one"};
+        .vehicle_id = store->vehicle_id, .status = "ok", .rows_written = 5, .bytes = 60, .note = "one"};
     for (int day = 0; day < 40; day++) {
-        entry.started_us = clock_utc_us(&world->clock.clock);
+        entry.started_us = clock_utc_us(&store->clock.clock);
         entry.finished_us = entry.started_us + US_PER_S;
-        assert_true(central_journal(world->central, &entry, NULL));
-        clock_fake_advance(&world->clock, INT64_C(86400) * US_PER_S);
+        assert_true(central_journal(store->central, &entry, NULL));
+        clock_fake_advance(&store->clock, INT64_C(86400) * US_PER_S);
     }
-    assert_int_equal(ask(world, "SELECT count(*) FROM sync_journal"), 31);
+    assert_int_equal(ask(store, "SELECT count(*) FROM sync_journal"), 31);
     entry.status = "nonsense";
-    assert_false(central_journal(world->central, &entry, NULL));
-    assert_int_equal(ask(world, "SELECT count(*) FROM sync_journal"), 31);
+    assert_false(central_journal(store->central, &entry, NULL));
+    assert_int_equal(ask(store, "SELECT count(*) FROM sync_journal"), 31);
 }
 
 static void counts_of_one_vehicle(void **state)
 {
-    struct world *world = *state;
-    int64_t other = vehicle_named(world->central, "press-1");
+    struct store *store = *state;
+    int64_t other = vehicle_named(store->central, "press-1");
     struct central_row rows[] = {{1000, 1, 1}, {2000, 1, 2}};
     int64_t id;
     int64_t added;
     int64_t row_count = -1;
     int64_t channels = -1;
-    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("rpm"), &id, NULL));
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 2, rows, 2, &added, NULL));
-    assert_true(central_add(world->central, other, STORE, 2, rows, 1, &added, NULL));
-    assert_true(central_count(world->central, world->vehicle_id, &row_count, &channels, NULL));
+    assert_true(central_channel(store->central, store->vehicle_id, VIEW_LITERAL("rpm"), &id, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 2, rows, 2, &added, NULL));
+    assert_true(central_add(store->central, other, STORE, 2, rows, 1, &added, NULL));
+    assert_true(central_count(store->central, store->vehicle_id, &row_count, &channels, NULL));
     assert_int_equal(row_count, 2);
     assert_int_equal(channels, 1);
 }
@@ -161,7 +185,7 @@ static int64_t us_of(const char *text)
 
 static void every_time_of_a_line_is_kept_to_the_microsecond(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     static const char *const times[] = {"0000-01-01T00:00:00.000000Z", "0000-02-29T23:59:59.999999Z",
                                         "1582-10-15T00:00:00.000001Z", "1999-12-31T23:59:59.999999Z",
                                         "2000-01-01T00:00:00.000000Z", "2026-02-28T23:59:59.999999Z",
@@ -172,33 +196,33 @@ static void every_time_of_a_line_is_kept_to_the_microsecond(void **state)
     for (size_t i = 0; i < COUNT_OF(times); i++)
         rows[i] = (struct central_row){us_of(times[i]), 1, (double)i};
     struct error err = {0};
-    if (!central_add(world->central, world->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, &err))
+    if (!central_add(store->central, store->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, &err))
         fail_msg("%s", err.text);
     assert_int_equal(added, COUNT_OF(times));
     for (size_t i = 0; i < COUNT_OF(times); i++) {
         char sql[100];
         snprintf(sql, sizeof(sql), "SELECT {time} FROM measurements WHERE value = %zu", i);
-        assert_int_equal(ask(world, sql), us_of(times[i]));
+        assert_int_equal(ask(store, sql), us_of(times[i]));
     }
     assert_true(
-        central_add(world->central, world->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, NULL));
+        central_add(store->central, store->vehicle_id, STORE, 10, rows, COUNT_OF(times), &added, NULL));
     assert_int_equal(added, 0);
 }
 
 static void a_time_that_no_line_can_tell_is_refused(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     const int64_t bad[] = {us_of("0000-01-01T00:00:00Z") - 1, us_of("9999-12-31T23:59:59.999999Z") + 1,
                            INT64_MAX, INT64_MIN};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct central_row rows[] = {{1000, 1, 1}, {bad[i], 1, 1}};
         struct error err = {0};
         int64_t added = -1;
-        assert_false(central_add(world->central, world->vehicle_id, STORE, 7, rows, 2, &added, &err));
+        assert_false(central_add(store->central, store->vehicle_id, STORE, 7, rows, 2, &added, &err));
         assert_int_equal(err.code, ERR_INPUT);
         assert_int_equal(added, -1);
     }
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM measurements"), 0);
 }
 
 /* ---- batches that overlap ---- */
@@ -216,7 +240,7 @@ static size_t fill(struct central_row *rows, int64_t first, int64_t last, int ch
 
 static void what_overlaps_is_added_once(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     static const struct {
         int64_t first, last;
         int channels;
@@ -229,43 +253,43 @@ static void what_overlaps_is_added_once(void **state)
     for (size_t i = 0; i < COUNT_OF(batches); i++) {
         int64_t added = -1;
         size_t count = fill(rows, batches[i].first, batches[i].last, batches[i].channels);
-        assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, count, &added, NULL));
+        assert_true(central_add(store->central, store->vehicle_id, STORE, 7, rows, count, &added, NULL));
         assert_int_equal(added, batches[i].added);
     }
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 12000);
+    assert_int_equal(ask(store, "SELECT count(*) FROM measurements"), 12000);
     assert_int_equal(
-        ask(world, "SELECT count(*) FROM measurements WHERE value * 1000000 + channel_id = {time}"), 12000);
+        ask(store, "SELECT count(*) FROM measurements WHERE value * 1000000 + channel_id = {time}"), 12000);
 }
 
 static void rows_of_one_batch_that_repeat_each_other_count_once(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_row rows[] = {{1000, 1, 1}, {1000, 2, 5}, {1000, 1, 2}, {1000, 1, NAN}, {999, 1, 7}};
     int64_t added = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, 5, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 7, rows, 5, &added, NULL));
     assert_int_equal(added, 3);
-    assert_int_equal(ask(world, "SELECT CAST(sum(value) AS bigint) FROM measurements"),
+    assert_int_equal(ask(store, "SELECT CAST(sum(value) AS bigint) FROM measurements"),
                      13); /* the first counts */
 }
 
 static void a_batch_of_nothing_moves_the_cursor(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     int64_t added = -1;
     int64_t seq = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 77, NULL, 0, &added, NULL));
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 77, NULL, 0, &added, NULL));
     assert_int_equal(added, 0);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "readings", &seq, NULL));
     assert_int_equal(seq, 77);
 }
 
 static void special_values(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_row rows[] = {{1, 1, 5e-324}, {2, 1, -1.7976931348623157e308}, {3, 1, 0.1}, {4, 1, -0.0}};
     int64_t added = -1;
-    assert_true(central_add(world->central, world->vehicle_id, STORE, 7, rows, 4, &added, NULL));
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements WHERE ({time} = 1 AND value = 5e-324)"
+    assert_true(central_add(store->central, store->vehicle_id, STORE, 7, rows, 4, &added, NULL));
+    assert_int_equal(ask(store, "SELECT count(*) FROM measurements WHERE ({time} = 1 AND value = 5e-324)"
                                 " OR ({time} = 2 AND value = -1.7976931348623157e308)"
                                 " OR ({time} = 3 AND value = 0.1) OR ({time} = 4 AND value = 0)"),
                      4);
@@ -275,7 +299,7 @@ static void special_values(void **state)
 
 #define DAY(number) (INT64_C(1771754400000000) + (number)*INT64_C(86400) * US_PER_S)
 
-static int64_t describe(struct world *world, int64_t as_of_us, const char *unit, double max_value)
+static int64_t describe(struct store *store, int64_t as_of_us, const char *unit, double max_value)
 {
     const struct central_description said[] = {
         {VIEW_LITERAL("oil"), view_of(unit), VIEW_LITERAL("pressure of oil"), 0.5, max_value},
@@ -283,49 +307,49 @@ static int64_t describe(struct world *world, int64_t as_of_us, const char *unit,
     };
     int64_t changed = -1;
     struct error err = {0};
-    if (!central_describe(world->central, world->vehicle_id, as_of_us, said, COUNT_OF(said), &changed, &err))
+    if (!central_describe(store->central, store->vehicle_id, as_of_us, said, COUNT_OF(said), &changed, &err))
         fail_msg("%s", err.text);
     return changed;
 }
 
 static void channels_as_their_machine_describes_them(void **state)
 {
-    struct world *world = *state;
-    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
-    assert_int_equal(ask(world,
+    struct store *store = *state;
+    assert_int_equal(describe(store, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(store,
                          "SELECT count(*) FROM channel_config WHERE (name = 'oil' AND unit = 'bar' AND"
                          " min_value = 0.5 AND max_value = 10 AND description = 'pressure of oil' AND"
                          " synced_at = '2026-02-22T10:00:00.000000Z' AND channel_id = 1) OR"
                          " (name = 'gear' AND unit IS NULL AND min_value IS NULL AND max_value IS NULL AND"
                          " description IS NULL AND channel_id = 2)"),
                      2);
-    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 0);
+    assert_int_equal(describe(store, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_changes"), 0);
 }
 
 static void a_channel_known_from_readings_alone_has_not_changed(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     int64_t id;
-    assert_true(central_channel(world->central, world->vehicle_id, VIEW_LITERAL("oil"), &id, NULL));
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE synced_at IS NULL"), 1);
-    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar' AND channel_id = 1"),
+    assert_true(central_channel(store->central, store->vehicle_id, VIEW_LITERAL("oil"), &id, NULL));
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_config WHERE synced_at IS NULL"), 1);
+    assert_int_equal(describe(store, DAY(0), "bar", 10), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_config WHERE unit = 'bar' AND channel_id = 1"),
                      1);
 }
 
 static void a_changed_unit_is_kept_beside_what_it_was(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_vehicle synced = {
         .client_id = "tractor-7", .last_seen_us = INT64_MIN, .last_sync_us = DAY(2) + 5};
     int64_t id;
-    clock_fake_advance(&world->clock, DAY(4) - DAY(0));
-    assert_int_equal(describe(world, DAY(0), "bar", 10), 0);
-    assert_int_equal(describe(world, DAY(1), "kPa", 10), 1); /* no readings had come as far as is known */
-    assert_true(central_vehicle(world->central, &synced, &id, NULL));
-    assert_int_equal(describe(world, DAY(3), "kPa", 1000), 1);
-    assert_int_equal(ask(world,
+    clock_fake_advance(&store->clock, DAY(4) - DAY(0));
+    assert_int_equal(describe(store, DAY(0), "bar", 10), 0);
+    assert_int_equal(describe(store, DAY(1), "kPa", 10), 1); /* no readings had come as far as is known */
+    assert_true(central_vehicle(store->central, &synced, &id, NULL));
+    assert_int_equal(describe(store, DAY(3), "kPa", 1000), 1);
+    assert_int_equal(ask(store,
                          "SELECT count(*) FROM channel_changes WHERE channel_id = 1 AND min_value = 0.5 AND"
                          " max_value = 10 AND description = 'pressure of oil' AND"
                          " ((change_id = 1 AND unit = 'bar' AND held_until IS NULL AND"
@@ -333,8 +357,8 @@ static void a_changed_unit_is_kept_beside_what_it_was(void **state)
                          " held_until = '2026-02-24T10:00:00.000005Z' AND"
                          " seen_at = '2026-02-25T10:00:00.000000Z'))"),
                      2);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 2);
-    assert_int_equal(ask(world,
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_changes"), 2);
+    assert_int_equal(ask(store,
                          "SELECT count(*) FROM channel_config WHERE unit = 'kPa' AND max_value = 1000 AND"
                          " synced_at = '2026-02-25T10:00:00.000000Z'"),
                      1);
@@ -342,25 +366,25 @@ static void a_changed_unit_is_kept_beside_what_it_was(void **state)
 
 static void what_an_older_archive_says_changes_nothing(void **state)
 {
-    struct world *world = *state;
-    clock_fake_advance(&world->clock, DAY(4) - DAY(0));
-    describe(world, DAY(3), "kPa", 10);
-    assert_int_equal(describe(world, DAY(2), "bar", 10), 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
+    struct store *store = *state;
+    clock_fake_advance(&store->clock, DAY(4) - DAY(0));
+    describe(store, DAY(3), "kPa", 10);
+    assert_int_equal(describe(store, DAY(2), "bar", 10), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
     /* but one from the future is of a clock that was ahead */
-    describe(world, DAY(400), "psi", 10);
-    assert_int_equal(describe(world, DAY(4), "bar", 10), 1);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), 1);
+    describe(store, DAY(400), "psi", 10);
+    assert_int_equal(describe(store, DAY(4), "bar", 10), 1);
+    assert_int_equal(ask(store, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), 1);
 }
 
 /* ---- alarms ---- */
 
-static int64_t add_alarms(struct world *world, int64_t last_seq, const struct central_alarm *alarms,
+static int64_t add_alarms(struct store *store, int64_t last_seq, const struct central_alarm *alarms,
                           size_t count)
 {
     int64_t added = -1;
     struct error err = {0};
-    if (!central_add_alarms(world->central, world->vehicle_id, STORE, last_seq, alarms, count, &added, &err))
+    if (!central_add_alarms(store->central, store->vehicle_id, STORE, last_seq, alarms, count, &added, &err))
         fail_msg("%s", err.text);
     return added;
 }
@@ -377,56 +401,56 @@ static struct central_alarm ended(struct central_alarm alarm, int64_t resolved_u
 
 static void alarms_come_with_their_cursor(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     const struct central_alarm alarms[] = {
         hot, {DAY(2), VIEW_LITERAL(""), VIEW_LITERAL("low"), VIEW_LITERAL(""), DAY(2), DAY(2) + 1}};
     int64_t seq = -1;
-    assert_int_equal(add_alarms(world, 40, alarms, 2), 2);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "alarms", &seq, NULL));
+    assert_int_equal(add_alarms(store, 40, alarms, 2), 2);
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "alarms", &seq, NULL));
     assert_int_equal(seq, 40);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "readings", &seq, NULL));
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "readings", &seq, NULL));
     assert_int_equal(seq, 0);
     assert_int_equal(
-        ask(world, "SELECT alarm_id FROM alarms_log JOIN channel_config USING (vehicle_id, channel_id)"
+        ask(store, "SELECT alarm_id FROM alarms_log JOIN channel_config USING (vehicle_id, channel_id)"
                    " WHERE name = 'oil' AND severity = 'high' AND message = 'too \"hot\" \xe2\x84\x83' AND"
                    " {raised} = alarm_id AND {resolved} IS NULL"),
         DAY(1));
     assert_int_equal(
-        ask(world, "SELECT {resolved} FROM alarms_log WHERE channel_id IS NULL AND severity = 'low'"),
+        ask(store, "SELECT {resolved} FROM alarms_log WHERE channel_id IS NULL AND severity = 'low'"),
         DAY(2) + 1);
-    assert_int_equal(add_alarms(world, 20, alarms, 2), 0);
-    assert_true(central_cursor(world->central, world->vehicle_id, STORE, "alarms", &seq, NULL));
+    assert_int_equal(add_alarms(store, 20, alarms, 2), 0);
+    assert_true(central_cursor(store->central, store->vehicle_id, STORE, "alarms", &seq, NULL));
     assert_int_equal(seq, 40); /* never back */
 }
 
 static void an_alarm_ends_once_and_for_all(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     const struct central_alarm over = ended(hot, DAY(1) + 60);
-    assert_int_equal(add_alarms(world, 1, &hot, 1), 1);
-    assert_int_equal(add_alarms(world, 2, &over, 1), 0);
-    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
-    assert_int_equal(add_alarms(world, 2, &hot, 1), 0); /* an old line again */
-    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
-    assert_int_equal(ask(world, "SELECT count(*) FROM alarms_log WHERE message LIKE 'too%'"), 1);
+    assert_int_equal(add_alarms(store, 1, &hot, 1), 1);
+    assert_int_equal(add_alarms(store, 2, &over, 1), 0);
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
+    assert_int_equal(add_alarms(store, 2, &hot, 1), 0); /* an old line again */
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log"), DAY(1) + 60);
+    assert_int_equal(ask(store, "SELECT count(*) FROM alarms_log WHERE message LIKE 'too%'"), 1);
 }
 
 static void both_lines_of_an_alarm_in_one_call(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     struct central_alarm lines[] = {hot, ended(hot, DAY(1) + 60), hot};
     lines[1].message = VIEW_LITERAL("only the end counts");
-    assert_int_equal(add_alarms(world, 3, lines, COUNT_OF(lines)), 1);
-    assert_int_equal(ask(world, "SELECT {resolved} FROM alarms_log WHERE message LIKE 'too%'"), DAY(1) + 60);
-    assert_int_equal(add_alarms(world, 4, NULL, 0), 0);
+    assert_int_equal(add_alarms(store, 3, lines, COUNT_OF(lines)), 1);
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log WHERE message LIKE 'too%'"), DAY(1) + 60);
+    assert_int_equal(add_alarms(store, 4, NULL, 0), 0);
 }
 
 static void too_many_alarms_are_a_bug(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     int64_t added;
     struct error err = {0};
-    assert_false(central_add_alarms(world->central, world->vehicle_id, STORE, 1, NULL, CENTRAL_ALARMS_MAX + 1,
+    assert_false(central_add_alarms(store->central, store->vehicle_id, STORE, 1, NULL, CENTRAL_ALARMS_MAX + 1,
                                     &added, &err));
     assert_int_equal(err.code, ERR_INTERNAL);
 }
@@ -435,10 +459,10 @@ static void too_many_alarms_are_a_bug(void **state)
 
 static void the_lock_is_taken_and_given_back(void **state)
 {
-    struct world *world = *state;
+    struct store *store = *state;
     for (int i = 0; i < 3; i++) {
-        assert_true(central_lock(world->central, world->vehicle_id, NULL));
-        central_unlock(world->central, world->vehicle_id);
+        assert_true(central_lock(store->central, store->vehicle_id, NULL));
+        central_unlock(store->central, store->vehicle_id);
     }
 }
 

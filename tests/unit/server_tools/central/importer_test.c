@@ -14,49 +14,47 @@
 #include "common/store/db.h"
 #include "common/wire/alarm_record.h"
 #include "server_tools/central/importer.h"
+#include "tests/unit/server_tools/central/stores.h"
 
 enum { ARCHIVE_MAX_BYTES = 64 * 1024 * 1024, CHANNELS = 25 };
 
-#define STORE    "6f9b7b0e-8f3e-4a53-9d53-0f6f3f1d2c11"
 #define START_US INT64_C(1771754400000000)
 
-/* A folder of its own for each test, with a central store in it. */
 struct world {
-    char folder[32];
-    struct path database, archive, json, alarms, channels;
-    struct central *central;
+    struct store store; /* its folder holds the archive, too */
+    struct path archive, json, alarms, channels;
     struct buf packed; /* the archive's bytes */
 };
 
-static int set_up(void **state)
+static int set_up(void **state, bool postgres)
 {
-    struct world *world = calloc(1, sizeof(*world));
+    struct world *world = store_make(postgres, sizeof(*world));
+    const struct test_folder *folder = &world->store.folder;
     world->packed.limit_bytes = ARCHIVE_MAX_BYTES;
-    memcpy(world->folder, "/tmp/importer_XXXXXX", sizeof("/tmp/importer_XXXXXX"));
-    assert_non_null(mkdtemp(world->folder));
-    assert_true(path_join(&world->database, world->folder, "central.db", NULL));
-    assert_true(path_join(&world->archive, world->folder, "20260222T100000Z.gz", NULL));
-    assert_true(path_join(&world->json, world->folder, "20260222T100000Z.json", NULL));
-    assert_true(path_join(&world->alarms, world->folder, "20260222T100000Z.alarms.gz", NULL));
-    assert_true(path_join(&world->channels, world->folder, "20260222T100000Z.channels.gz", NULL));
-    world->central = central_open(world->database.text, clock_system(), NULL);
-    assert_non_null(world->central);
+    clock_fake_init(&world->store.clock, clock_utc_us(clock_system()), 0);
+    world->archive = test_folder_path(folder, "20260222T100000Z.gz");
+    world->json = test_folder_path(folder, "20260222T100000Z.json");
+    world->alarms = test_folder_path(folder, "20260222T100000Z.alarms.gz");
+    world->channels = test_folder_path(folder, "20260222T100000Z.channels.gz");
     *state = world;
     return 0;
+}
+
+static int set_up_sqlite(void **state)
+{
+    return set_up(state, false);
+}
+
+static int set_up_postgres(void **state)
+{
+    return set_up(state, true);
 }
 
 static int tear_down(void **state)
 {
     struct world *world = *state;
-    central_close(world->central);
-    remove(world->archive.text);
-    remove(world->json.text);
-    remove(world->alarms.text);
-    remove(world->channels.text);
-    remove(world->database.text);
-    assert_int_equal(remove(world->folder), 0);
     buf_clear(&world->packed);
-    free(world);
+    store_remove(&world->store);
     return 0;
 }
 
@@ -127,7 +125,7 @@ static void make_archive(struct world *world, int64_t first, int64_t last, const
 static bool import(struct world *world, const char *client_id, struct import_result *result,
                    struct error *err)
 {
-    return import_archive(world->central, world->archive.text, client_id, NULL, NULL, result, err);
+    return import_archive(world->store.central, world->archive.text, client_id, NULL, NULL, result, err);
 }
 
 static void assert_imports(struct world *world, int64_t lines, int64_t added)
@@ -152,17 +150,9 @@ static void assert_refused(struct world *world, enum error_code code, const char
         fail_msg("\"%s\" does not say \"%s\"", err.text, words);
 }
 
-static int64_t ask(const struct world *world, const char *sql)
-{
-    SCOPE_DB sqlite3 *db = db_open(world->database.text, DB_READ, NULL);
-    int64_t value = -1;
-    assert_true(db_query_i64(db, sql, -1, &value, NULL));
-    return value;
-}
-
 static int64_t cursor_of(const struct world *world)
 {
-    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE store_id = '" STORE "'");
+    return ask(&world->store, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE store_id = '" STORE "'");
 }
 
 static void every_row_arrives_once(void **state)
@@ -172,14 +162,17 @@ static void every_row_arrives_once(void **state)
     make_archive(world, 1, ROWS, "");
     assert_imports(world, ROWS, ROWS);
     assert_int_equal(cursor_of(world), ROWS);
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), ROWS);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config"), CHANNELS);
-    assert_int_equal(ask(world, "SELECT sum(value * 4) FROM measurements"), (int64_t)ROWS * (ROWS + 1) / 2);
-    assert_int_equal(ask(world, "SELECT value * 4 FROM measurements JOIN channel_config USING (vehicle_id,"
-                                " channel_id) WHERE name = 'channel_7' AND time_us = 1771754401000000"),
-                     32);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM measurements"), ROWS);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM channel_config"), CHANNELS);
+    assert_int_equal(ask(&world->store, "SELECT CAST(sum(value * 4) AS bigint) FROM measurements"),
+                     (int64_t)ROWS * (ROWS + 1) / 2);
+    assert_int_equal(
+        ask(&world->store,
+            "SELECT CAST(value * 4 AS bigint) FROM measurements JOIN channel_config USING (vehicle_id,"
+            " channel_id) WHERE name = 'channel_7' AND {time} = 1771754401000000"),
+        32);
     assert_imports(world, ROWS, 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), ROWS);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM measurements"), ROWS);
 }
 
 static void an_overlap_adds_what_is_new(void **state)
@@ -248,8 +241,8 @@ static void without_a_json_no_cursor_moves(void **state)
     assert_true(import(world, "press-1", &result, NULL));
     assert_int_equal(result.added, 100);
     assert_int_equal(result.last_seq, 100);
-    assert_int_equal(ask(world, "SELECT count(*) FROM sync_cursor"), 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles WHERE client_id = 'press-1'"), 1);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM sync_cursor"), 0);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM vehicles WHERE client_id = 'press-1'"), 1);
     assert_false(import(world, "../press", &result, NULL));
 }
 
@@ -272,8 +265,8 @@ static void a_damaged_file_reaches_nothing(void **state)
     world->packed.size -= 10;
     assert_true(file_replace(world->archive.text, buf_view(&world->packed), 0640, NULL));
     assert_refused(world, ERR_INPUT, "bytes long");
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles"), 0);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM measurements"), 0);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM vehicles"), 0);
     assert_int_equal(cursor_of(world), 0);
 }
 
@@ -286,7 +279,7 @@ static void a_bad_line_stops_at_the_last_whole_batch(void **state)
     write_archive(world, buf_view(&lines));
     write_json(world, 1, CENTRAL_BATCH_ROWS + 10, CENTRAL_BATCH_ROWS + 11, "");
     assert_refused(world, ERR_INPUT, "line 100011: ");
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), CENTRAL_BATCH_ROWS);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM measurements"), CENTRAL_BATCH_ROWS);
     assert_int_equal(cursor_of(world), CENTRAL_BATCH_ROWS);
 }
 
@@ -296,7 +289,7 @@ static void a_wrong_count_is_noticed_before_the_end(void **state)
     make_archive(world, 1, 100, "");
     write_json(world, 1, 101, 101, "");
     assert_refused(world, ERR_INPUT, "100 lines");
-    assert_int_equal(ask(world, "SELECT count(*) FROM measurements"), 0);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM measurements"), 0);
 }
 
 /* ---- alarms and channels ---- */
@@ -393,12 +386,12 @@ static struct import_result imported(struct world *world)
 
 static int64_t alarm_cursor(const struct world *world)
 {
-    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'alarms'");
+    return ask(&world->store, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'alarms'");
 }
 
 static int64_t readings_cursor(const struct world *world)
 {
-    return ask(world, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'readings'");
+    return ask(&world->store, "SELECT coalesce(max(seq), 0) FROM sync_cursor WHERE stream = 'readings'");
 }
 
 static void the_three_streams_arrive_once(void **state)
@@ -415,12 +408,12 @@ static void the_three_streams_arrive_once(void **state)
     assert_int_equal(readings_cursor(world), 1000);
     assert_int_equal(alarm_cursor(world), 1000 + ALARMS);
     /* an alarm of a channel that nothing described makes it */
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config"), CHANNELS + 1);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), CHANNELS);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM channel_config"), CHANNELS + 1);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM channel_config WHERE unit = 'bar'"), CHANNELS);
     result = imported(world);
     assert_int_equal(result.added, 0);
     assert_int_equal(result.alarms_added, 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM alarms_log WHERE resolved_us IS NULL"), ALARMS);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM alarms_log WHERE {resolved} IS NULL"), ALARMS);
 }
 
 static void alarms_over_a_gap_leave_their_cursor(void **state)
@@ -456,7 +449,7 @@ static void one_alarm_may_come_twice(void **state)
     archive_info_write(&info, &text);
     assert_true(file_replace(world->json.text, buf_view(&text), 0640, NULL));
     assert_int_equal(imported(world).alarms_added, 1);
-    assert_int_equal(ask(world, "SELECT resolved_us FROM alarms_log"), START_US + 7);
+    assert_int_equal(ask(&world->store, "SELECT {resolved} FROM alarms_log"), START_US + 7);
 }
 
 static void an_older_archive_brings_no_older_meaning(void **state)
@@ -469,8 +462,8 @@ static void an_older_archive_brings_no_older_meaning(void **state)
     assert_int_equal(imported(world).channels_changed, 1);
     make_whole_archive(world, 0, 100, 0, 0, "bar", START_US, &info);
     assert_int_equal(imported(world).channels_changed, 0);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
-    assert_int_equal(ask(world, "SELECT count(*) FROM channel_changes"), 1);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM channel_config WHERE unit = 'kPa'"), 1);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM channel_changes"), 1);
 }
 
 static void damage_to_any_file_reaches_nothing(void **state)
@@ -490,7 +483,7 @@ static void damage_to_any_file_reaches_nothing(void **state)
         assert_refused(world, ERR_NOT_FOUND, files[i]);
         assert_true(file_replace(files[i], buf_view(&whole), 0640, NULL));
     }
-    assert_int_equal(ask(world, "SELECT count(*) FROM vehicles"), 0);
+    assert_int_equal(ask(&world->store, "SELECT count(*) FROM vehicles"), 0);
     imported(world);
 }
 
@@ -501,7 +494,7 @@ static void alarms_are_not_given_alone(void **state)
     struct import_result result;
     struct error err = {0};
     make_whole_archive(world, 0, 100, 0, 5, "bar", START_US, &info);
-    assert_false(import_archive(world->central, world->alarms.text, "x", NULL, NULL, &result, &err));
+    assert_false(import_archive(world->store.central, world->alarms.text, "x", NULL, NULL, &result, &err));
     assert_int_equal(err.code, ERR_USAGE);
     assert_non_null(strstr(err.text, "give the archive itself"));
 }
@@ -561,9 +554,9 @@ static void an_archive_of_zstd(void **state)
     SCOPE_BUF struct buf packed = BUF_LIMIT(ARCHIVE_MAX_BYTES);
     write_lines(&lines, 1, 5000);
     pack_as(PACK_ZSTD, buf_view(&lines), &packed);
-    assert_true(path_join(&path, world->folder, "other-tool.zst", NULL));
+    assert_true(path_join(&path, world->store.folder.path, "other-tool.zst", NULL));
     assert_true(file_replace(path.text, buf_view(&packed), 0640, NULL));
-    assert_true(import_archive(world->central, path.text, "x", NULL, NULL, &result, NULL));
+    assert_true(import_archive(world->store.central, path.text, "x", NULL, NULL, &result, NULL));
     assert_int_equal(result.added, 5000);
     assert_int_equal(remove(path.text), 0);
 }
@@ -606,7 +599,8 @@ static void what_is_no_archive_is_refused(void **state)
     assert_true(file_replace(world->archive.text, VIEW_LITERAL(""), 0640, NULL));
     assert_false(import(world, "x", &result, &err));
     assert_int_equal(err.code, ERR_INPUT);
-    assert_false(import_archive(world->central, world->folder, "x", NULL, NULL, &result, &err));
+    assert_false(
+        import_archive(world->store.central, world->store.folder.path, "x", NULL, NULL, &result, &err));
     assert_int_equal(err.code, ERR_INPUT);
 }
 
@@ -614,8 +608,7 @@ static void a_store_that_refuses_ends_it(void **state)
 {
     struct world *world = *state;
     make_archive(world, 1, 6 * CENTRAL_BATCH_ROWS, "");
-    SCOPE_DB sqlite3 *db = db_open(world->database.text, DB_WRITE, NULL);
-    assert_true(db_exec(db, "DROP TABLE measurements", NULL));
+    store_run(&world->store, "DROP TABLE measurements");
     assert_refused(world, ERR_IO, "measurements");
     assert_int_equal(cursor_of(world), 0);
 }
@@ -639,40 +632,38 @@ static void progress_ends_with_all(void **state)
     make_archive(world, 1, 200000, "");
     struct told told = {0};
     struct import_result result;
-    assert_true(import_archive(world->central, world->archive.text, NULL, tell, &told, &result, NULL));
+    assert_true(import_archive(world->store.central, world->archive.text, NULL, tell, &told, &result, NULL));
     assert_true(told.calls > 0);
     assert_int_equal(told.lines, 200000);
     assert_int_equal(told.bytes_done, world->packed.size);
     assert_int_equal(told.bytes_total, world->packed.size);
 }
 
-#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_A_WORLD(every_row_arrives_once),
-        IN_A_WORLD(an_overlap_adds_what_is_new),
-        IN_A_WORLD(a_gap_is_fine),
-        IN_A_WORLD(by_time_the_cursor_moves_only_without_a_gap),
-        IN_A_WORLD(by_seq_the_cursor_moves_only_without_a_gap),
-        IN_A_WORLD(without_a_json_no_cursor_moves),
-        IN_A_WORLD(an_empty_archive_is_fine),
-        IN_A_WORLD(a_damaged_file_reaches_nothing),
-        IN_A_WORLD(a_bad_line_stops_at_the_last_whole_batch),
-        IN_A_WORLD(a_wrong_count_is_noticed_before_the_end),
-        IN_A_WORLD(the_three_streams_arrive_once),
-        IN_A_WORLD(alarms_over_a_gap_leave_their_cursor),
-        IN_A_WORLD(one_alarm_may_come_twice),
-        IN_A_WORLD(an_older_archive_brings_no_older_meaning),
-        IN_A_WORLD(damage_to_any_file_reaches_nothing),
-        IN_A_WORLD(alarms_are_not_given_alone),
-        IN_A_WORLD(a_table_is_counted_by_time),
-        IN_A_WORLD(an_archive_of_zstd),
-        IN_A_WORLD(a_json_that_is_wrong_is_refused),
-        IN_A_WORLD(what_is_no_archive_is_refused),
-        IN_A_WORLD(a_store_that_refuses_ends_it),
-        IN_A_WORLD(progress_ends_with_all),
+        IN_BOTH(every_row_arrives_once),
+        IN_BOTH(an_overlap_adds_what_is_new),
+        IN_BOTH(a_gap_is_fine),
+        IN_BOTH(by_time_the_cursor_moves_only_without_a_gap),
+        IN_BOTH(by_seq_the_cursor_moves_only_without_a_gap),
+        IN_BOTH(without_a_json_no_cursor_moves),
+        IN_BOTH(an_empty_archive_is_fine),
+        IN_BOTH(a_damaged_file_reaches_nothing),
+        IN_BOTH(a_bad_line_stops_at_the_last_whole_batch),
+        IN_BOTH(a_wrong_count_is_noticed_before_the_end),
+        IN_BOTH(the_three_streams_arrive_once),
+        IN_BOTH(alarms_over_a_gap_leave_their_cursor),
+        IN_BOTH(one_alarm_may_come_twice),
+        IN_BOTH(an_older_archive_brings_no_older_meaning),
+        IN_BOTH(damage_to_any_file_reaches_nothing),
+        IN_BOTH(alarms_are_not_given_alone),
+        IN_BOTH(a_table_is_counted_by_time),
+        IN_BOTH(an_archive_of_zstd),
+        IN_BOTH(a_json_that_is_wrong_is_refused),
+        IN_BOTH(what_is_no_archive_is_refused),
+        IN_BOTH(a_store_that_refuses_ends_it),
+        IN_BOTH(progress_ends_with_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,14 +11,15 @@
 
 #define STORE "6f9b7b0e-8f3e-4a53-9d53-0f6f3f1d2c11"
 
-struct world {
+/* The first member of a test's own world. */
+struct store {
     struct test_folder folder;
     struct test_postgres database;
     char url[PATH_LIMIT_BYTES];
     bool postgres;
     struct clock_fake clock; /* 2026-02-22T10:00:00Z */
     struct central *central;
-    int64_t vehicle_id; /* tractor-7 */
+    int64_t vehicle_id; /* tractor-7, when a test has asked for it */
 };
 
 static inline int64_t vehicle_named(struct central *central, const char *client_id)
@@ -30,60 +31,47 @@ static inline int64_t vehicle_named(struct central *central, const char *client_
     return id;
 }
 
-static inline struct central *open_store(const struct world *world)
+static inline struct central *open_store(const struct store *store)
 {
     struct error err = {0};
-    struct central *central = central_open(world->url, &world->clock.clock, &err);
+    struct central *central = central_open(store->url, &store->clock.clock, &err);
     if (central == NULL)
         fail_msg("%s", err.text);
     return central;
 }
 
-static inline void reopen(struct world *world)
+static inline void reopen(struct store *store)
 {
-    central_close(world->central);
-    world->central = open_store(world);
+    central_close(store->central);
+    store->central = open_store(store);
 }
 
-static inline int set_up(void **state, bool postgres)
+/* Makes a struct of so many bytes that begins with a struct store; store_remove frees it. */
+static inline void *store_make(bool postgres, size_t bytes)
 {
-    struct world *world = calloc(1, sizeof(*world));
-    world->postgres = postgres;
-    assert_true(test_folder_make(&world->folder));
-    clock_fake_init(&world->clock, INT64_C(1771754400000000), 0);
+    struct store *store = calloc(1, bytes);
+    store->postgres = postgres;
+    assert_true(test_folder_make(&store->folder));
+    clock_fake_init(&store->clock, INT64_C(1771754400000000), 0);
     if (postgres)
-        assert_true(test_postgres_make(&world->database));
-    snprintf(world->url, sizeof(world->url), "%s",
-             postgres ? world->database.url : test_folder_path(&world->folder, "new/central.db").text);
-    world->central = open_store(world);
-    world->vehicle_id = vehicle_named(world->central, "tractor-7");
-    *state = world;
-    return 0;
+        assert_true(test_postgres_make(&store->database));
+    snprintf(store->url, sizeof(store->url), "%s",
+             postgres ? store->database.url : test_folder_path(&store->folder, "new/central.db").text);
+    store->central = open_store(store);
+    return store;
 }
 
-static inline int set_up_sqlite(void **state)
+static inline void store_remove(struct store *store)
 {
-    return set_up(state, false);
-}
-
-static inline int set_up_postgres(void **state)
-{
-    return set_up(state, true);
-}
-
-static inline int tear_down(void **state)
-{
-    struct world *world = *state;
-    central_close(world->central);
-    if (world->postgres)
-        assert_true(test_postgres_drop(&world->database));
-    test_folder_remove(&world->folder);
-    free(world);
-    return 0;
+    central_close(store->central);
+    if (store->postgres)
+        assert_true(test_postgres_drop(&store->database));
+    test_folder_remove(&store->folder);
+    free(store);
 }
 
 /* What stands for times in microseconds in a question to either store. */
-static inline const char *column_of(const struct world *world, struct view word)
+static inline const char *column_of(const struct store *store, struct view word)
 {
     static const struct {
         const char *word, *sqlite, *postgres;
@@ -94,17 +82,17 @@ static inline const char *column_of(const struct world *world, struct view word)
     };
     for (size_t i = 0; i < COUNT_OF(columns); i++) {
         if (view_is(word, columns[i].word))
-            return world->postgres ? columns[i].postgres : columns[i].sqlite;
+            return store->postgres ? columns[i].postgres : columns[i].sqlite;
     }
     fail_msg("no column {%.*s}", VIEW_ARG(word));
     return "";
 }
 
-static inline int64_t ask_postgres(const struct world *world, const char *sql)
+static inline int64_t ask_postgres(const struct store *store, const char *sql)
 {
     int64_t value = -1;
     struct error err = {0};
-    SCOPE_PG struct pg *pg = pg_open(world->url, "unit test", &err);
+    SCOPE_PG struct pg *pg = pg_open(store->url, "unit test", &err);
     SCOPE_PG_RESULT struct pg_result *result = pg == NULL ? NULL : pg_query(pg, sql, NULL, 0, false, &err);
     if (result == NULL)
         fail_msg("%s", err.text);
@@ -112,23 +100,34 @@ static inline int64_t ask_postgres(const struct world *world, const char *sql)
 }
 
 /* A whole number as somebody else with sqlite3 or psql sees it; -1: NULL, or no row. */
-static inline int64_t ask(const struct world *world, const char *question)
+static inline int64_t ask(const struct store *store, const char *question)
 {
     SCOPE_BUF struct buf sql = BUF_LIMIT(4096);
     struct view rest = view_of(question);
     while (rest.size > 0) {
         buf_append_view(&sql, text_cut(&rest, '{'));
         if (rest.size > 0)
-            buf_append_text(&sql, column_of(world, text_cut(&rest, '}')));
+            buf_append_text(&sql, column_of(store, text_cut(&rest, '}')));
     }
-    if (world->postgres)
-        return ask_postgres(world, buf_text(&sql));
-    SCOPE_DB sqlite3 *db = db_open(world->url, DB_READ, NULL);
+    if (store->postgres)
+        return ask_postgres(store, buf_text(&sql));
+    SCOPE_DB sqlite3 *db = db_open(store->url, DB_READ, NULL);
     int64_t value = -1;
     assert_true(db_query_i64(db, buf_text(&sql), -1, &value, NULL));
     return value;
 }
 
+/* Statements as somebody else with sqlite3 or psql runs them. */
+static inline void store_run(const struct store *store, const char *sql)
+{
+    struct error err = {0};
+    SCOPE_PG struct pg *pg = store->postgres ? pg_open(store->url, "unit test", &err) : NULL;
+    SCOPE_DB sqlite3 *db = store->postgres ? NULL : db_open(store->url, DB_WRITE, &err);
+    if (pg != NULL ? !pg_exec(pg, sql, &err) : db == NULL || !db_exec(db, sql, &err))
+        fail_msg("%s", err.text);
+}
+
+/* A test program says what set_up_sqlite, set_up_postgres and tear_down are. */
 #define IN_SQLITE(test)                                                                                      \
     {                                                                                                        \
 #test " (SQLite)", test, set_up_sqlite, tear_down, NULL                                              \
