@@ -178,24 +178,36 @@ bool channel_table_configure(struct channel_table *table, const struct config_li
 
 /* ---- the store's own rows ---- */
 
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_metadata(const struct store_channel *a, const struct store_channel *b)
+{
+    return strcmp(a->unit, b->unit) == 0 && strcmp(a->description, b->description) == 0 &&
+           same_number(a->phys_min, b->phys_min) && same_number(a->phys_max, b->phys_max);
+}
+
+/* What a CHANNEL line says stands above what the store had, and so does all that an input has said in this
+ * run: the first samples may come before the store is open. */
 bool channel_table_load(struct channel_table *table, const struct store_channel *row, struct error *err)
 {
     struct channel *channel = channel_of(table, view_of(row->name), STORE_CHANNELS_MAX);
     if (channel == NULL)
         return error_set(err, ERR_CORRUPT, "channel %lld has no usable name", (long long)row->channel_id);
-    struct store_channel ours = channel->known;
-    channel->known = *row;
+    struct store_channel *known = &channel->known;
+    known->channel_id = row->channel_id;
+    if (!channel->seen && !channel->configured_unit)
+        memcpy(known->unit, row->unit, sizeof(row->unit));
+    if (!channel->seen && !channel->configured_min)
+        known->phys_min = row->phys_min;
+    if (!channel->seen && !channel->configured_max)
+        known->phys_max = row->phys_max;
+    if (!channel->seen)
+        memcpy(known->description, row->description, sizeof(row->description));
     channel->stored = true;
-    /* What a CHANNEL line says stands above what the store had. */
-    if (channel->configured_unit)
-        memcpy(channel->known.unit, ours.unit, sizeof(ours.unit));
-    if (channel->configured_min)
-        channel->known.phys_min = ours.phys_min;
-    if (channel->configured_max)
-        channel->known.phys_max = ours.phys_max;
-    channel->dirty = strcmp(channel->known.unit, row->unit) != 0 ||
-                     (channel->configured_min && !(row->phys_min == ours.phys_min)) ||
-                     (channel->configured_max && !(row->phys_max == ours.phys_max));
+    channel->dirty = !same_metadata(known, row);
     table->dirty = table->dirty || channel->dirty;
     return true;
 }
@@ -214,7 +226,7 @@ static bool take_text(char *out, size_t out_bytes, const char *text)
 
 static bool take_number(double *out, double value)
 {
-    if (*out == value || (isnan(*out) && isnan(value)))
+    if (same_number(*out, value))
         return false;
     *out = value;
     return true;

@@ -94,6 +94,50 @@ static void a_bad_channel_line_is_refused_with_its_number(void **state)
     assert_null(configured(""));
 }
 
+static void a_line_s_limits_are_read_and_must_make_sense(void **state)
+{
+    (void)state;
+    struct channel_table *table =
+        configured("\"temp{host=a}\" alarm_low=-5 alarm_high=100.5 hysteresis=2 severity=critical");
+    assert_non_null(table);
+    uint32_t index = channel_table_index_of(table, view_of("temp{host=a}"));
+    assert_int_equal(index, 0);
+    assert_int_equal(channel_table_index_of(table, view_of("temp")), CHANNEL_NONE);
+    const struct alarm_limits *limits = &channel_table_at(table, index)->limits;
+    assert_true(limits->at[ALARM_LOW] == -5 && limits->at[ALARM_HIGH] == 100.5 && limits->hysteresis == 2);
+    assert_int_equal(limits->severity, ALARM_CRITICAL);
+    channel_table_free(table);
+    assert_null(configured("a alarm_low=5 alarm_high=4"));
+    assert_null(configured("a alarm_high=4 hysteresis=-1"));
+    assert_null(configured("a alarm_high=4 severity=loud"));
+}
+
+/* The first samples come before the store is open: what they said must not be lost to what it had. */
+static void what_an_input_says_stands_above_what_the_store_had(void **state)
+{
+    (void)state;
+    struct error err;
+    struct channel_table *table = channel_table_new(&err);
+    const struct store_channel row = {.channel_id = 7,
+                                      .name = "a",
+                                      .unit = "km",
+                                      .phys_min = 1,
+                                      .phys_max = NAN,
+                                      .description = "another length"};
+    uint32_t index = find(table, "a");
+    assert_true(channel_table_load(table, &row, &err));
+    const struct channel *channel = channel_table_at(table, index);
+    assert_string_equal(channel->known.unit, "m");
+    assert_string_equal(channel->known.description, "a length");
+    assert_true(isnan(channel->known.phys_min) && channel->known.phys_max == 9);
+    assert_int_equal(channel->known.channel_id, 7);
+    assert_true(channel->dirty && channel->stored);
+    channel_table_committed(table);
+    assert_true(channel_table_load(table, &channel->known, &err)); /* as it is now: no news */
+    assert_false(channel_table_is_dirty(table));
+    channel_table_free(table);
+}
+
 static void another_store_gives_its_own_numbers(void **state)
 {
     (void)state;
@@ -120,6 +164,8 @@ int main(void)
         cmocka_unit_test(a_name_that_is_none_makes_no_channel),
         cmocka_unit_test(a_channel_line_stands_above_what_the_input_says),
         cmocka_unit_test(a_bad_channel_line_is_refused_with_its_number),
+        cmocka_unit_test(a_line_s_limits_are_read_and_must_make_sense),
+        cmocka_unit_test(what_an_input_says_stands_above_what_the_store_had),
         cmocka_unit_test(another_store_gives_its_own_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
