@@ -139,15 +139,31 @@ static bool secret_value(struct view text, struct view *out)
     return behind.size == 0 || behind.data[0] == '#';
 }
 
+/* Where the secret of this name belongs; NULL: not ours. */
+static char *secret_of(struct appliance_secrets *secrets, struct view name)
+{
+    const struct {
+        const char *name;
+        char *into;
+    } known[] = {
+        {"CONFIG_PIN", secrets->config_pin},
+        {"OUTBOUND_API_KEY", secrets->outbound_api_key},
+        {"EXPORT_DB_PASSWORD", secrets->export_db_password},
+    };
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (view_is(name, known[i].name))
+            return known[i].into;
+    }
+    return NULL;
+}
+
 static bool secrets_line(struct appliance_secrets *secrets, struct view line, struct error *err)
 {
     struct view value = text_trim(line);
     if (value.size == 0 || value.data[0] == '#')
         return true;
     struct view name = text_trim(text_cut(&value, '='));
-    char *into = view_is(name, "CONFIG_PIN")         ? secrets->config_pin
-                 : view_is(name, "OUTBOUND_API_KEY") ? secrets->outbound_api_key
-                                                     : NULL;
+    char *into = secret_of(secrets, name);
     if (into == NULL)
         return true;
     struct view secret;

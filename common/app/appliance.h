@@ -47,6 +47,7 @@ struct appliance_config {
 struct appliance_secrets {
     char config_pin[SECRET_BYTES];
     char outbound_api_key[SECRET_BYTES];
+    char export_db_password[SECRET_BYTES]; /* of EXPORT_SOURCE's user */
 };
 
 struct appliance {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "common/app/config.h"
+#include "common/app/sql_table.h"
 #include "common/base/text.h"
 
 #define DIGITS  "0123456789"
@@ -13,7 +14,6 @@
 enum {
     PRODUCT_MAX_BYTES = 64,
     USER_MAX_BYTES = 32,
-    TABLE_MAX_BYTES = 127, /* two PostgreSQL names of 63 and a dot */
     CHANNEL_NAME_MAX_BYTES = 127,
     SERVICE_NAME_MAX_BYTES = 32,
     MINUTES_AN_HOUR = 60,
@@ -117,18 +117,10 @@ bool check_export_source(const char *value, struct error *err)
     return expected(err, holds, "local or postgresql://...");
 }
 
-static bool is_sql_name(struct view name)
-{
-    return name.size > 0 && has_only(name, LETTERS DIGITS "_") &&
-           !has_only((struct view){name.data, 1}, DIGITS);
-}
-
 bool check_export_table(const char *value, struct error *err)
 {
-    struct view rest = view_of(value);
-    bool holds = rest.size <= TABLE_MAX_BYTES && memchr(value, '.', rest.size) != value + rest.size - 1;
-    holds = holds && is_sql_name(text_cut(&rest, '.')) && (rest.size == 0 || is_sql_name(rest));
-    return expected(err, holds, "a table's name, or schema.table");
+    struct sql_table table;
+    return sql_table_parse(value, &table, err);
 }
 
 /* Any number of key=value; key: lowercase with _. */

@@ -13,7 +13,7 @@ bool check_product(const char *value, struct error *err);       /* [a-z0-9._-]{1
 bool check_user(const char *value, struct error *err);          /* a login name; may be empty */
 bool check_folder(const char *value, struct error *err);        /* a path; need not be there yet */
 bool check_export_source(const char *value, struct error *err); /* local, postgresql://... */
-bool check_export_table(const char *value, struct error *err);  /* table or schema.table */
+bool check_export_table(const char *value, struct error *err);  /* common/app/sql_table.h */
 bool check_input(const char *value, struct error *err);         /* kind [key=value ...] */
 bool check_channel(const char *value, struct error *err);       /* name [key=value ...] of known keys */
 bool check_service(const char *value, struct error *err);       /* name command */

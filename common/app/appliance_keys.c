@@ -178,7 +178,7 @@ const struct config_key appliance_keys[] = {
      AT(export_table),
      .default_value = "readings",
      .check = check_export_table,
-     .help = "the table that is exported from PostgreSQL"},
+     .help = "the table in PostgreSQL: schema.table(time_column, channel_column, value_column)"},
     {.name = "LOG_LEVEL",
      .kind = CONFIG_CHOICE,
      AT(log_level),

@@ -1,8 +1,10 @@
 #include "common/store/pg.h"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
@@ -17,6 +19,7 @@ struct pg {
     enum copying copying;
     char *row;              /* of a copy out, PQfreemem; NULL: none */
     _Atomic bool cancelled; /* by pg_cancel, not noticed yet */
+    int break_fd;           /* the same socket, which libpq may close and the system give away; -1: none */
 };
 
 /* ---- errors ---- */
@@ -195,6 +198,9 @@ static bool connect_with(struct pg *pg, const char *url, const char *application
         return false;
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     pg->cancel = PQgetCancel(pg->conn);
+    pg->break_fd = fcntl(PQsocket(pg->conn), F_DUPFD_CLOEXEC, 0);
+    if (pg->break_fd < 0)
+        return error_set_errno(err, "a second descriptor of the connection");
     return pg_exec(pg, "SET TIME ZONE 'UTC'", err);
 }
 
@@ -205,6 +211,7 @@ struct pg *pg_open(const char *url, const char *application, struct error *err)
         error_set(err, ERR_MEMORY, "no memory left for a connection");
         return NULL;
     }
+    pg->break_fd = -1;
     if (connect_with(pg, url, application, err))
         return pg;
     char shown[URL_TEXT_BYTES];
@@ -221,6 +228,8 @@ void pg_close(struct pg *pg)
     PQfreemem(pg->row);
     PQfreeCancel(pg->cancel);
     PQfinish(pg->conn);
+    if (pg->break_fd >= 0)
+        close(pg->break_fd);
     free(pg);
 }
 
@@ -229,6 +238,11 @@ void pg_cancel(struct pg *pg)
     char text[CANCEL_TEXT_BYTES];
     atomic_store(&pg->cancelled, true);
     PQcancel(pg->cancel, text, sizeof(text)); /* one that fails finds a connection that fails too */
+}
+
+void pg_break(struct pg *pg)
+{
+    shutdown(pg->break_fd, SHUT_RDWR);
 }
 
 /* ---- statements ---- */

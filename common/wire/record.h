@@ -29,9 +29,9 @@ void record_writer_init(struct record_writer *writer);
 bool record_escape_channel(struct view name, struct buf *out) MUST_USE;
 
 /* Appends {"seq":..,"time":"..","channel":"..","value":..}\n at out, which has room for
- * RECORD_LINE_MAX_BYTES; returns its size. seq: 0 or more. time_us: within the years 0000 to 9999, else the
- * nearest one inside. escaped_channel: of a name that is ok. value: NaN and infinities are written as null.
- * Numbers read back exactly. */
+ * RECORD_LINE_MAX_BYTES; returns its size. seq: -1: the line has none. time_us: within the years 0000 to
+ * 9999, else the nearest one inside. escaped_channel: of a name that is ok. value: NaN and infinities are
+ * written as null. Numbers read back exactly. */
 size_t record_write_reading(struct record_writer *writer, char *out, int64_t seq, int64_t time_us,
                             struct view escaped_channel, double value);
 

@@ -73,9 +73,14 @@ static char *put_time(struct record_writer *writer, char *out, int64_t time_us)
 size_t record_write_reading(struct record_writer *writer, char *out, int64_t seq, int64_t time_us,
                             struct view escaped_channel, double value)
 {
-    char *at = PUT_LITERAL(out, "{\"seq\":");
-    at += decimal_write_u64(at, seq < 0 ? 0 : (uint64_t)seq);
-    at = PUT_LITERAL(at, ",\"time\":\"");
+    char *at = out;
+    if (seq >= 0) {
+        at = PUT_LITERAL(at, "{\"seq\":");
+        at += decimal_write_u64(at, (uint64_t)seq);
+        at = PUT_LITERAL(at, ",\"time\":\"");
+    } else {
+        at = PUT_LITERAL(at, "{\"time\":\"");
+    }
     at = put_time(writer, at, time_us);
     at = PUT_LITERAL(at, "Z\",\"channel\":\"");
     at = put(at, escaped_channel.data, escaped_channel.size);

@@ -27,7 +27,6 @@ static bool same(const struct record_reading *a, const struct record_reading *b)
     return a->seq == b->seq && a->time_us == b->time_us && view_equal(a->channel, b->channel) && same_value;
 }
 
-/* The writer always gives a seq. */
 static size_t write_line(const struct record_reading *reading, char line[RECORD_LINE_MAX_BYTES])
 {
     SCOPE_BUF struct buf channel = BUF_LIMIT(RECORD_LINE_MAX_BYTES);
@@ -46,8 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     must(record_channel_name_ok(reading.channel));
     must(!isinf(reading.value));
-    if (reading.seq < 0)
-        reading.seq = 0;
 
     char line[RECORD_LINE_MAX_BYTES];
     size_t line_bytes = write_line(&reading, line);

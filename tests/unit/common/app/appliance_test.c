@@ -302,6 +302,7 @@ static void values_that_are_right(void **state)
         "TELEMETRY_DIR = /mnt/ssd/data",
         "EXPORT_SOURCE = postgresql://user@host/db",
         "EXPORT_TABLE = plant.readings_2",
+        "EXPORT_TABLE = \"Plant 7\".log(at, name, v)",
         "LOG_LEVEL = debug",
         "LOG_FORMAT = json",
         "MAX_STORE_BYTES = 1000000000",
@@ -399,23 +400,25 @@ static void secrets_are_read(void **state)
     (void)state;
     assert_true(open_with("", true));
     static const struct {
-        const char *text, *pin, *key;
+        const char *text, *pin, *key, *password;
     } table[] = {
-        {"", "", ""},
-        {"CONFIG_PIN=12345678\nOUTBOUND_API_KEY=abc\n", "12345678", "abc"},
-        {"# secrets\n\n CONFIG_PIN = 1234 \r\nPGPASSWORD=x y z\n", "1234", ""},
-        {"CONFIG_PIN=\"12 34\" # the PIN\n", "12 34", ""},
-        {"CONFIG_PIN='12\"34'\n", "12\"34", ""},
-        {"OUTBOUND_API_KEY=ab#cd # kept whole\n", "", "ab#cd"},
-        {"OUTBOUND_API_KEY=a=b==\n", "", "a=b=="},
-        {"CONFIG_PIN=\n", "", ""},
+        {"", "", "", ""},
+        {"CONFIG_PIN=12345678\nOUTBOUND_API_KEY=abc\n", "12345678", "abc", ""},
+        {"# secrets\n\n CONFIG_PIN = 1234 \r\nPGPASSWORD=x y z\n", "1234", "", ""},
+        {"CONFIG_PIN=\"12 34\" # the PIN\n", "12 34", "", ""},
+        {"CONFIG_PIN='12\"34'\n", "12\"34", "", ""},
+        {"OUTBOUND_API_KEY=ab#cd # kept whole\n", "", "ab#cd", ""},
+        {"OUTBOUND_API_KEY=a=b==\n", "", "a=b==", ""},
+        {"EXPORT_DB_PASSWORD='p@ss/w:rd'\n", "", "", "p@ss/w:rd"},
+        {"CONFIG_PIN=\n", "", "", ""},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        struct appliance_secrets secrets = {"old", "old"};
+        struct appliance_secrets secrets = {"old", "old", "old"};
         if (!secrets_of(table[i].text, 0600, &secrets))
             fail_msg("%s", err.text);
         assert_string_equal(secrets.config_pin, table[i].pin);
         assert_string_equal(secrets.outbound_api_key, table[i].key);
+        assert_string_equal(secrets.export_db_password, table[i].password);
     }
 }
 
@@ -424,7 +427,7 @@ static void secrets_that_others_may_touch_are_refused(void **state)
     (void)state;
     assert_true(open_with("", true));
     static const mode_t modes[] = {0644, 0640, 0604, 0620, 0602, 0610, 0601, 0660};
-    struct appliance_secrets secrets = {"old", "old"};
+    struct appliance_secrets secrets = {"old", "old", "old"};
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         assert_false(secrets_of("CONFIG_PIN=1\n", modes[i], &secrets));
         assert_int_equal(err.code, ERR_DENIED);

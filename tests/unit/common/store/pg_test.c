@@ -220,6 +220,30 @@ static void end_session(struct world *world)
     assert_true(pg_exec(other, buf_text(&sql), NULL));
 }
 
+static void *break_when_it_sleeps(void *context)
+{
+    struct world *world = context;
+    SCOPE_PG struct pg *other = open_again(world);
+    while (ask(other, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0)
+        continue;
+    pg_break(world->pg);
+    return NULL;
+}
+
+static void another_thread_breaks_the_connection(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    struct error err = {0};
+    assert_int_equal(pthread_create(&thread, NULL, break_when_it_sleeps, world), 0);
+    assert_false(pg_exec(world->pg, "SELECT pg_sleep(100)", &err));
+    pthread_join(thread, NULL);
+    assert_int_equal(err.code, ERR_UNREACHABLE);
+    pg_break(world->pg); /* again is no harm */
+    assert_false(pg_exec(world->pg, "SELECT 5", &err));
+    end_session(world); /* the server has not noticed */
+}
+
 static void a_broken_connection_is_said_to_be(void **state)
 {
     struct world *world = *state;
@@ -341,6 +365,7 @@ int main(void)
         IN_A_WORLD(copies_in),
         IN_A_WORLD(copies_out),
         IN_A_WORLD(another_thread_cancels),
+        IN_A_WORLD(another_thread_breaks_the_connection),
         IN_A_WORLD(a_broken_connection_is_said_to_be),
         IN_A_WORLD(a_log_in_that_fails),
         cmocka_unit_test(a_server_that_is_not_there),

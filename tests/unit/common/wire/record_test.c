@@ -51,6 +51,13 @@ static void writes_the_contract_s_line(void **state)
         "{\"seq\":1,\"time\":\"9999-12-31T23:59:59.999999Z\",\"channel\":\"t\",\"value\":1e+308}\n");
 }
 
+static void a_line_without_seq(void **state)
+{
+    (void)state;
+    assert_writes(-1, TEN_O_CLOCK_US, "rpm", 1,
+                  "{\"time\":\"2026-02-22T10:00:00.000000Z\",\"channel\":\"rpm\",\"value\":1}\n");
+}
+
 static void the_longest_line_fits(void **state)
 {
     (void)state;
@@ -270,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_the_contract_s_line),
+        cmocka_unit_test(a_line_without_seq),
         cmocka_unit_test(the_longest_line_fits),
         cmocka_unit_test(reads_what_it_wrote_at_any_time),
         cmocka_unit_test(reads_other_spellings_of_the_same),
