@@ -3,19 +3,9 @@
 #include "collector/alarm_judge.h"
 
 /* Channels 0 to 3: both limits, a high one, a low one, none. */
-static struct channel_table *four_channels(void)
-{
-    struct error err;
-    char lines[4][CONFIG_TEXT_BYTES] = {"both alarm_low=-10 alarm_high=10 hysteresis=2",
-                                        "high alarm_high=100 severity=critical",
-                                        "low alarm_low=0 severity=info", "none unit=m"};
-    unsigned numbers[4] = {1, 2, 3, 4};
-    const struct config_lines config = {lines, numbers, 4};
-    struct channel_table *channels = channel_table_new(&err);
-    if (!channel_table_configure(channels, &config, &err))
-        fail_msg("%s", err.text);
-    return channels;
-}
+static const char *const four_channels[] = {"both alarm_low=-10 alarm_high=10 hysteresis=2",
+                                            "high alarm_high=100 severity=critical",
+                                            "low alarm_low=0 severity=info", "none unit=m", NULL};
 
 /* Everything that was told, as text: "+0high@5 " is raised, "-0high@7 " is over. */
 struct story {
@@ -36,7 +26,7 @@ static void told(void *context, const struct alarm *alarm, double value)
 
 static struct story story_of(void)
 {
-    struct story story = {.channels = four_channels()};
+    struct story story = {.channels = channels_of(four_channels)};
     story.judge = alarm_judge_new(story.channels, NULL);
     assert_non_null(story.judge);
     return story;

@@ -101,6 +101,26 @@ static inline struct reading reading_of(struct channel_table *channels, const ch
     return (struct reading){.time_us = time_us, .value = value, .channel = index};
 }
 
+/* A channel table with these CHANNEL lines, the last of them NULL. */
+static inline struct channel_table *channels_of(const char *const *lines)
+{
+    enum { MAX = 8 };
+    struct error err;
+    char texts[MAX][CONFIG_TEXT_BYTES];
+    unsigned numbers[MAX] = {0};
+    struct config_lines config = {texts, numbers, 0};
+    for (; lines[config.count] != NULL; config.count++) {
+        assert_true(config.count < MAX);
+        snprintf(texts[config.count], CONFIG_TEXT_BYTES, "%s", lines[config.count]);
+        numbers[config.count] = (unsigned)config.count + 1;
+    }
+    struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
+    if (!channel_table_configure(table, &config, &err))
+        fail_msg("%s", err.text);
+    return table;
+}
+
 static inline void write_text(const char *path, const char *content)
 {
     FILE *file = fopen(path, "w");
