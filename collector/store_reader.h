@@ -44,6 +44,9 @@ struct store_reader {
     int64_t latest_seq;
 };
 
+/* What others rely on must be there. Errors: ERR_CORRUPT. */
+bool store_has_tables(sqlite3 *db, struct error *err) MUST_USE;
+
 /* One read transaction over several queries. */
 bool store_snapshot_begin(struct store_reader *reader, struct error *err) MUST_USE;
 void store_snapshot_end(struct store_reader *reader);

@@ -7,6 +7,7 @@
 
 #include "collector/alarm_rows.h"
 #include "collector/store_files.h"
+#include "collector/store_reader.h"
 #include "common/base/text.h"
 #include "common/store/db_wal.h"
 
@@ -75,21 +76,11 @@ static bool read_identity(struct store_writer *writer, struct error *err)
     enum db_step step = stmt == NULL ? DB_STEP_FAILED : db_step(stmt, err);
     if (step == DB_STEP_FAILED)
         return false;
-    const char *id = db_column_text(stmt, 0);
-    bool ok = id != NULL && text_copy(writer->store_id, sizeof(writer->store_id), view_of(id)) &&
-              db_column_is_i64(stmt, 1);
+    if (!db_column_copy(stmt, 0, writer->store_id, sizeof(writer->store_id), err))
+        return false;
     writer->next_seq = db_column_i64(stmt, 1);
-    return ok || error_set(err, ERR_CORRUPT, "it has no store_id and next_seq");
-}
-
-static bool has_tables(struct store_writer *writer, struct error *err)
-{
-    int64_t tables = 0;
-    return db_query_i64(writer->db,
-                        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN"
-                        " ('meta', 'channels', 'readings', 'alarms')",
-                        0, &tables, err) &&
-           (tables == 4 || error_set(err, ERR_CORRUPT, "it is no telemetry store"));
+    return (writer->store_id[0] != '\0' && db_column_is_i64(stmt, 1)) ||
+           error_set(err, ERR_CORRUPT, "it has no store_id and next_seq");
 }
 
 static bool open_file(struct store_writer *writer, struct error *err)
@@ -101,7 +92,7 @@ static bool open_file(struct store_writer *writer, struct error *err)
     if (status.st_size == 0)
         return error_set(err, ERR_CORRUPT, "the file is empty");
     writer->db = db_open(writer->path.text, DB_WRITE, err);
-    if (writer->db == NULL || !configure(writer, err) || !has_tables(writer, err) ||
+    if (writer->db == NULL || !configure(writer, err) || !store_has_tables(writer->db, err) ||
         !migration_set_apply(writer->spec.migrations, writer->db, writer->spec.version, writer->spec.clock,
                              err) ||
         !read_identity(writer, err) ||

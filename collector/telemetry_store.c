@@ -81,15 +81,21 @@ static bool read_store_id(struct store_reader *reader, struct error *err)
 {
     SCOPE_STMT sqlite3_stmt *stmt =
         db_prepare(reader->db, "SELECT CAST(value AS TEXT) FROM meta WHERE key = 'store_id'", err);
-    if (stmt == NULL)
-        return error_set(err, ERR_CORRUPT, "no telemetry store");
-    enum db_step step = db_step(stmt, err);
-    if (step == DB_STEP_FAILED)
+    enum db_step step = stmt == NULL ? DB_STEP_FAILED : db_step(stmt, err);
+    if (step == DB_STEP_FAILED ||
+        (step == DB_STEP_ROW && !db_column_copy(stmt, 0, reader->store_id, sizeof(reader->store_id), err)))
         return false;
-    const char *id = step == DB_STEP_ROW ? db_column_text(stmt, 0) : NULL;
-    if (id == NULL || !text_copy(reader->store_id, sizeof(reader->store_id), view_of(id)))
-        return error_set(err, ERR_CORRUPT, "no store_id in it");
-    return true;
+    return reader->store_id[0] != '\0' || error_set(err, ERR_CORRUPT, "no store_id in it");
+}
+
+bool store_has_tables(sqlite3 *db, struct error *err)
+{
+    int64_t tables = 0;
+    return db_query_i64(db,
+                        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN"
+                        " ('meta', 'channels', 'readings', 'alarms')",
+                        0, &tables, err) &&
+           (tables == 4 || error_set(err, ERR_CORRUPT, "it is no telemetry store"));
 }
 
 static bool open_file(struct store_reader *reader, struct error *err)
@@ -107,7 +113,7 @@ static bool open_file(struct store_reader *reader, struct error *err)
     reader->sink = (struct db_sink){.row = take_row, .context = &reader->chunk};
     if (!db_sink_register(reader->db, &reader->sink, err))
         return false;
-    if (!read_store_id(reader, err))
+    if (!store_has_tables(reader->db, err) || !read_store_id(reader, err))
         return false;
     for (size_t i = 0; i < QUERY_COUNT; i++) {
         reader->queries[i] = db_prepare(reader->db, query_sql[i], err);

@@ -3,7 +3,12 @@
 #ifndef COMMON_CRYPTO_MBEDTLS_COMPAT_H
 #define COMMON_CRYPTO_MBEDTLS_COMPAT_H
 
+#include <mbedtls/asn1.h>
+#include <mbedtls/bignum.h>
+#include <mbedtls/ecp.h>
 #include <mbedtls/error.h>
+#include <mbedtls/md.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/version.h>
@@ -22,12 +27,25 @@ static inline int crypto_random(void *context, unsigned char *out, size_t size)
     return 0;
 }
 
-/* "<what>: <mbedTLS's own words>". Always false. */
+/* A status is the sum of two: one of a low-level module, one of a high-level module. */
+static inline bool crypto_is_no_memory(int status)
+{
+    enum { LOW = 0x7f, HIGH = 0x7f80 };
+    int low = -status & LOW;
+    int high = -status & HIGH;
+    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED || low == -MBEDTLS_ERR_ASN1_ALLOC_FAILED ||
+           high == -MBEDTLS_ERR_PEM_ALLOC_FAILED || high == -MBEDTLS_ERR_PK_ALLOC_FAILED ||
+           high == -MBEDTLS_ERR_X509_ALLOC_FAILED || high == -MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+           high == -MBEDTLS_ERR_MD_ALLOC_FAILED;
+}
+
+/* "<what>: <mbedTLS's own words>". code: ERR_MEMORY instead when that is what mbedTLS lacked. Always false.
+ */
 static inline bool crypto_error(struct error *err, enum error_code code, const char *what, int status)
 {
     char text[CRYPTO_ERROR_TEXT_BYTES];
     mbedtls_strerror(status, text, sizeof(text));
-    return error_set(err, code, "%s: %s", what, text);
+    return error_set(err, crypto_is_no_memory(status) ? ERR_MEMORY : code, "%s: %s", what, text);
 }
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000

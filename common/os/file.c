@@ -234,6 +234,17 @@ bool folder_sync_of(const char *path, struct error *err)
     return path_folder(&folder, path, err) && folder_sync(folder.text, err);
 }
 
+/* What is left to do for one that was just made: its mode, whatever the umask, and its name in its folder. */
+static bool folder_finish(const char *path, mode_t mode, struct error *err)
+{
+    SCOPE_FD int fd = file_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
+    if (fd < 0)
+        return false;
+    if (fchmod(fd, mode) < 0)
+        return error_set_errno(err, "chmod of %s", path);
+    return folder_sync_of(path, err);
+}
+
 /* One level. An existing folder is left as it is. */
 static bool folder_make(const char *path, mode_t mode, struct error *err)
 {
@@ -245,12 +256,10 @@ static bool folder_make(const char *path, mode_t mode, struct error *err)
         errno = number;
         return error_set_errno(err, "%s", path);
     }
-    SCOPE_FD int fd = file_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
-    if (fd < 0)
-        return false;
-    if (fchmod(fd, mode) < 0)
-        return error_set_errno(err, "chmod of %s", path);
-    return folder_sync_of(path, err);
+    if (folder_finish(path, mode, err))
+        return true;
+    rmdir(path); /* a later try would take it as it is, with the mode of a half-made one */
+    return false;
 }
 
 bool folder_make_all(const char *path, mode_t mode, struct error *err)

@@ -5,9 +5,10 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
-enum { DB_FILE_MODE = 0640 };
+enum { DB_FILE_MODE = 0640, JOURNAL_MODE_BYTES = 16 };
 
 static bool is_space_errno(int number)
 {
@@ -74,8 +75,10 @@ static bool use_wal(sqlite3 *db, struct error *err)
     case DB_STEP_ROW:
         break;
     }
-    const char *mode = (const char *)sqlite3_column_text(stmt, 0);
-    if (mode == NULL || strcmp(mode, "wal") != 0)
+    char mode[JOURNAL_MODE_BYTES];
+    if (!db_column_copy(stmt, 0, mode, sizeof(mode), err))
+        return false;
+    if (strcmp(mode, "wal") != 0)
         return error_set(err, ERR_IO, "no WAL mode on this file system");
     return true;
 }
@@ -143,12 +146,35 @@ sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql, struct error *err)
     return stmt;
 }
 
+/* ---- a value that could not be bound stops the next step of its connection ---- */
+
+static int stop_at_once(void *context)
+{
+    (void)context;
+    return 1;
+}
+
+static void stop_next_step(sqlite3_stmt *stmt)
+{
+    sqlite3_progress_handler(sqlite3_db_handle(stmt), 1, stop_at_once, NULL);
+}
+
+static bool was_stopped(sqlite3_stmt *stmt, int result)
+{
+    if (result != SQLITE_INTERRUPT)
+        return false;
+    sqlite3_progress_handler(sqlite3_db_handle(stmt), 0, NULL, NULL);
+    return true;
+}
+
 enum db_step db_step(sqlite3_stmt *stmt, struct error *err)
 {
     int result = sqlite3_step(stmt);
     if (result == SQLITE_ROW)
         return DB_STEP_ROW;
-    if (result != SQLITE_DONE)
+    if (was_stopped(stmt, result))
+        error_set(err, ERR_MEMORY, "database: no memory left for a value");
+    else if (result != SQLITE_DONE)
         db_error(sqlite3_db_handle(stmt), err, "database");
     sqlite3_reset(stmt);
     return result == SQLITE_DONE ? DB_STEP_DONE : DB_STEP_FAILED;
@@ -196,8 +222,20 @@ void db_rollback(sqlite3 *db)
 
 void db_bind_view(sqlite3_stmt *stmt, int index, struct view text)
 {
-    if (text.size > INT_MAX) /* SQLite refuses it in its own words */
-        sqlite3_bind_zeroblob64(stmt, index, text.size);
-    else
-        sqlite3_bind_text(stmt, index, text.data == NULL ? "" : text.data, (int)text.size, SQLITE_TRANSIENT);
+    if (text.size > INT_MAX || sqlite3_bind_text(stmt, index, text.data == NULL ? "" : text.data,
+                                                 (int)text.size, SQLITE_TRANSIENT) != SQLITE_OK)
+        stop_next_step(stmt);
+}
+
+bool db_column_copy(sqlite3_stmt *stmt, int column, char *out, size_t out_bytes, struct error *err)
+{
+    const char *text = db_column_text(stmt, column);
+    if (text == NULL && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM)
+        return error_set(err, ERR_MEMORY, "database: no memory left for a text");
+    size_t size = text == NULL ? 0 : strlen(text);
+    if (size >= out_bytes)
+        return error_set(err, ERR_CORRUPT, "a text of %zu bytes where at most %zu belong", size,
+                         out_bytes - 1);
+    memcpy(out, text == NULL ? "" : text, size + 1);
+    return true;
 }

@@ -49,7 +49,9 @@ bool db_commit(sqlite3 *db, struct error *err) MUST_USE; /* rolls back when it f
 void db_rollback(sqlite3 *db);                           /* no harm outside a transaction */
 
 /* ---- values: index from 1, column from 0, as SQLite counts them ---- */
-void db_bind_view(sqlite3_stmt *stmt, int index, struct view text); /* copied */
+/* Copied. When no memory is left for that, the next step fails with ERR_MEMORY: nothing runs with a NULL in
+ * the text's place. */
+void db_bind_view(sqlite3_stmt *stmt, int index, struct view text);
 static inline void db_bind_i64(sqlite3_stmt *stmt, int index, int64_t value)
 {
     sqlite3_bind_int64(stmt, index, value);
@@ -77,11 +79,15 @@ static inline double db_column_double(sqlite3_stmt *stmt, int column)
 {
     return db_column_is_null(stmt, column) ? (double)NAN : sqlite3_column_double(stmt, column);
 }
-/* NULL: the column is NULL. Valid until the next step. */
+/* NULL: the column is NULL, or there was no memory left: then the next step fails. Valid until that. */
 static inline const char *db_column_text(sqlite3_stmt *stmt, int column)
 {
     return (const char *)sqlite3_column_text(stmt, column);
 }
+
+/* The text of a column of the one row that is asked for; "" when it is NULL. Errors: ERR_CORRUPT (longer than
+ * out_bytes - 1), ERR_MEMORY. */
+bool db_column_copy(sqlite3_stmt *stmt, int column, char *out, size_t out_bytes, struct error *err) MUST_USE;
 
 /* Makes a statement ready for use again before it came to its end. */
 static inline void db_reset(sqlite3_stmt *stmt)

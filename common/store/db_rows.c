@@ -28,7 +28,8 @@ static int declare(sqlite3 *db, const struct db_rows *rows)
     for (size_t i = 0; i < rows->column_count; i++)
         buf_printf(&sql, "%s%s %s", i > 0 ? ", " : "", rows->columns[i].name, types[rows->columns[i].type]);
     buf_append_text(&sql, ")");
-    return sqlite3_declare_vtab(db, buf_text(&sql));
+    const char *text = buf_text(&sql);
+    return sql.no_memory ? SQLITE_NOMEM : sqlite3_declare_vtab(db, text);
 }
 
 static int rows_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **out,

@@ -6,6 +6,8 @@
 
 #include "common/base/rfc3339.h"
 
+enum { LEDGER_HASH_BYTES = 65 };
+
 static int by_name(const void *a, const void *b)
 {
     const struct migration *const *one = a;
@@ -32,12 +34,11 @@ static bool find_applied(sqlite3_stmt *find, const struct migration *migration, 
     *applied = step == DB_STEP_ROW;
     if (!*applied)
         return true;
-    const char *sha256 = (const char *)sqlite3_column_text(find, 0);
-    bool same = sha256 != NULL && strcmp(sha256, migration->sha256) == 0;
-    sqlite3_reset(find);
-    if (!same)
-        return error_set(err, ERR_CHANGED, "it was applied and differs now");
-    return true;
+    char sha256[LEDGER_HASH_BYTES];
+    bool read = db_column_copy(find, 0, sha256, sizeof(sha256), err);
+    db_reset(find);
+    return read && (strcmp(sha256, migration->sha256) == 0 ||
+                    error_set(err, ERR_CHANGED, "it was applied and differs now"));
 }
 
 /* Each statement in turn. One that ends the transaction would make the ledger lie. */

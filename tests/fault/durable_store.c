@@ -116,7 +116,8 @@ static bool write_readings(struct store_writer *writer, const char *channel, int
     struct sample sample = sample_of(channel);
     uint32_t index = ok ? channel_table_find(channels, &sample) : 0;
     for (size_t i = 0; ok && i < count; i++)
-        readings[i] = (struct reading){time_us + (int64_t)i * US_PER_S, 1.5, index};
+        readings[i] =
+            (struct reading){.time_us = time_us + (int64_t)i * US_PER_S, .value = 1.5, .channel = index};
     ok = ok && store_writer_write(writer, channels, readings, count, err);
     channel_table_free(channels);
     return ok;

@@ -30,15 +30,25 @@ struct server {
     int listener, stop_read, stop_write;
     uint16_t port;
     struct script script;
-    unsigned connections; /* read after the exchange that made them */
-    struct buf request;   /* the last one, head and body */
+    struct buf request; /* what has come of the one that is being read */
     pthread_t thread;
+    pthread_mutex_t lock;
+    unsigned connections; /* under the lock, as the next */
+    struct buf seen;      /* the last request, head and body */
 };
 
 static bool stop_asked(const struct server *server, int timeout_ms)
 {
     struct pollfd wait = {server->stop_read, POLLIN, 0};
     return poll(&wait, 1, timeout_ms) > 0;
+}
+
+static void note_request(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    buf_reset(&server->seen);
+    buf_append_view(&server->seen, buf_view(&server->request));
+    pthread_mutex_unlock(&server->lock);
 }
 
 /* The head, and the body by the length that stands in it. False when the peer is gone. */
@@ -50,8 +60,10 @@ static bool read_request(struct server *server, int fd)
         const char *length = strstr(text, "Content-Length: ");
         if (end != NULL && !first) {
             size_t body = length != NULL ? strtoul(length + 16, NULL, 10) : 0;
-            if (server->request.size >= (size_t)(end - text) + 4 + body)
+            if (server->request.size >= (size_t)(end - text) + 4 + body) {
+                note_request(server);
                 return true;
+            }
         }
         char piece[4096];
         struct pollfd waits[] = {{fd, POLLIN, 0}, {server->stop_read, POLLIN, 0}};
@@ -61,7 +73,7 @@ static bool read_request(struct server *server, int fd)
         if (size <= 0)
             return false;
         if (first)
-            buf_reset(&server->request); /* the one before may be looked at until now */
+            buf_reset(&server->request);
         buf_append(&server->request, piece, (size_t)size);
     }
 }
@@ -94,7 +106,9 @@ static void *serve(void *context)
         SCOPE_FD int fd = accept(server->listener, NULL, NULL);
         if (fd < 0)
             return NULL;
+        pthread_mutex_lock(&server->lock);
         server->connections++;
+        pthread_mutex_unlock(&server->lock);
         serve_connection(server, fd);
     }
 }
@@ -106,7 +120,8 @@ static void server_start(struct server *server, struct script script)
     socklen_t size = sizeof(address);
     assert_int_equal(pipe(pipe_fds), 0);
     *server = (struct server){.stop_read = pipe_fds[0], .stop_write = pipe_fds[1], .script = script};
-    server->request = (struct buf)BUF_LIMIT(REQUEST_MAX_BYTES);
+    server->request = server->seen = (struct buf)BUF_LIMIT(REQUEST_MAX_BYTES);
+    pthread_mutex_init(&server->lock, NULL);
     server->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(server->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(server->listener, 8), 0);
@@ -122,6 +137,19 @@ static void server_stop(struct server *server)
     close(server->stop_read);
     close(server->listener);
     buf_clear(&server->request);
+    buf_clear(&server->seen);
+    pthread_mutex_destroy(&server->lock);
+}
+
+/* The last request; valid until the next one. connections (may be NULL): how many were made. */
+static const char *seen_by(struct server *server, unsigned *connections)
+{
+    pthread_mutex_lock(&server->lock);
+    const char *seen = buf_text(&server->seen);
+    if (connections != NULL)
+        *connections = server->connections;
+    pthread_mutex_unlock(&server->lock);
+    return seen;
 }
 
 static struct http_client *client_of(uint16_t port)
@@ -393,17 +421,19 @@ static void sends_what_it_was_given(void **state)
     struct http_exchange post = {
         .method = "POST", .target = "/auth?a=%20b", .headers = headers, .body = VIEW_LITERAL("{\"a\":1}")};
     assert_true(http_client_exchange(client, &post, &err));
-    const char *seen = buf_text(&server.request);
-    assert_true(view_starts(buf_view(&server.request), "POST /auth?a=%20b HTTP/1.1\r\n"));
+    const char *seen = seen_by(&server, NULL);
+    assert_true(view_starts(view_of(seen), "POST /auth?a=%20b HTTP/1.1\r\n"));
     assert_non_null(strstr(seen, "\r\nAuthorization: Bearer x\r\n"));
     assert_non_null(strstr(seen, "\r\nContent-Type: application/json\r\n"));
     assert_non_null(strstr(seen, "\r\n\r\n{\"a\":1}"));
 
     struct http_exchange get = {.method = "GET", .target = "/../x"};
     assert_true(http_client_exchange(client, &get, &err));
-    assert_true(view_starts(buf_view(&server.request), "GET /../x HTTP/1.1\r\n"));
-    assert_null(strstr(buf_text(&server.request), "Content-Type"));
-    assert_int_equal(server.connections, 1); /* kept alive */
+    unsigned connections;
+    seen = seen_by(&server, &connections);
+    assert_true(view_starts(view_of(seen), "GET /../x HTTP/1.1\r\n"));
+    assert_null(strstr(seen, "Content-Type"));
+    assert_int_equal(connections, 1); /* kept alive */
     server_stop(&server);
 }
 

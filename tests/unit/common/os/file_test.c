@@ -347,6 +347,17 @@ static void makes_folders_down_to_the_last(void **state)
     assert_true(folder_make_all("/", 0700, &err));
 }
 
+static void a_folder_that_is_not_durable_is_made_again_with_its_mode(void **state)
+{
+    (void)state;
+    disk.fsync_fails_at = 1;
+    assert_false(folder_make_all(at("a").text, 0755, &err));
+    assert_int_equal(err.code, ERR_IO);
+    assert_false(file_exists(at("a").text));
+    assert_true(folder_make_all(at("a").text, 0700, &err));
+    assert_int_equal(mode_of("a"), 0700);
+}
+
 static void a_file_in_the_way_is_an_error(void **state)
 {
     (void)state;
@@ -450,6 +461,7 @@ int main(void)
         TEST(publishes_over_an_old_file),
         TEST(publish_new_never_replaces),
         TEST(makes_folders_down_to_the_last),
+        TEST(a_folder_that_is_not_durable_is_made_again_with_its_mode),
         TEST(a_file_in_the_way_is_an_error),
         TEST(removes_and_asks),
         TEST(free_space_is_what_df_says),

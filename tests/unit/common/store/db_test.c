@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,42 @@ static void a_failed_statement_says_why_and_can_be_used_again(void **state)
     assert_non_null(strstr(err.text, "nowhere"));
 }
 
+static void a_value_that_cannot_be_bound_stops_its_statement(void **state)
+{
+    (void)state;
+    struct error err;
+    int64_t count;
+    SCOPE_DB sqlite3 *db = db_open("a.db", DB_CREATE, &err);
+    assert_true(db_exec(db, "CREATE TABLE t (x)", &err));
+    SCOPE_STMT sqlite3_stmt *add = db_prepare(db, "INSERT INTO t VALUES (?1)", &err);
+    db_bind_view(add, 1, (struct view){"", (size_t)INT_MAX + 1}); /* as without memory: it is not looked at */
+    assert_false(db_run(add, &err));
+    assert_int_equal(err.code, ERR_MEMORY);
+    assert_true(db_query_i64(db, "SELECT count(*) FROM t", -1, &count, &err));
+    assert_int_equal(count, 0);
+    db_bind_view(add, 1, VIEW_LITERAL("one"));
+    assert_true(db_run(add, &err));
+    assert_true(db_query_i64(db, "SELECT count(*) FROM t WHERE x = 'one'", -1, &count, &err));
+    assert_int_equal(count, 1);
+}
+
+static void a_text_is_copied_whole_or_refused(void **state)
+{
+    (void)state;
+    struct error err;
+    char text[4];
+    SCOPE_DB sqlite3 *db = db_open("a.db", DB_CREATE, &err);
+    SCOPE_STMT sqlite3_stmt *row = db_prepare(db, "SELECT 'abc', 'abcd', NULL", &err);
+    assert_int_equal(db_step(row, &err), DB_STEP_ROW);
+    assert_true(db_column_copy(row, 0, text, sizeof(text), &err));
+    assert_string_equal(text, "abc");
+    assert_false(db_column_copy(row, 1, text, sizeof(text), &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_string_equal(text, "abc");
+    assert_true(db_column_copy(row, 2, text, sizeof(text), &err));
+    assert_string_equal(text, "");
+}
+
 static void a_full_database_is_a_lack_of_space(void **state)
 {
     (void)state;
@@ -195,6 +232,8 @@ int main(void)
         TEST(a_reader_cannot_write_and_sees_what_was_committed),
         TEST(closing_the_last_reader_leaves_the_wal_to_the_writer),
         TEST(a_failed_statement_says_why_and_can_be_used_again),
+        TEST(a_value_that_cannot_be_bound_stops_its_statement),
+        TEST(a_text_is_copied_whole_or_refused),
         TEST(a_full_database_is_a_lack_of_space),
         TEST(a_second_writer_is_told_that_it_is_busy),
         TEST(a_damaged_page_is_corrupt),
