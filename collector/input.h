@@ -20,10 +20,9 @@ enum {
     INPUT_MAX_SAMPLES_A_TICK = 50 * 1000, /* of one input; what is above is dropped and counted */
     INPUT_NAME_BYTES = 32,
     INPUT_COUNTS_MAX = 4,
-    INPUT_FLUSH_READINGS = 32 * 1024, /* so many wait: they are written before the tick */
-    INPUT_STREAM_READINGS =
-        100 * 1000,                    /* so many wait: there is no room for streams until some are written */
-    INPUT_RESUME_READINGS = 50 * 1000, /* so few wait: there is room again */
+    INPUT_FLUSH_READINGS = 32 * 1024,   /* so many wait: they are written before the tick */
+    INPUT_STREAM_READINGS = 100 * 1000, /* so many wait: streams have no room until some are written */
+    INPUT_RESUME_READINGS = 50 * 1000,  /* so few wait: there is room again */
 };
 
 /* One measurement. All texts are borrowed for the call. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { INPUTS_MAX = 256 };
 
@@ -237,6 +238,21 @@ static bool start(struct source *source, struct error *err)
     return true;
 }
 
+/* Its own counts. True when one of them begins to count: that is news. */
+static bool take_counts(struct source *source)
+{
+    struct input_status *status = &source->status;
+    struct input_count before[INPUT_COUNTS_MAX];
+    bool news = false;
+    if (source->kind->counts == NULL)
+        return false;
+    memcpy(before, status->counts, sizeof(before));
+    status->count_count = source->kind->counts(source->input, status->counts);
+    for (size_t i = 0; i < status->count_count; i++)
+        news = news || (before[i].value == 0 && status->counts[i].value > 0);
+    return news;
+}
+
 /* What it gave until now, into its status. Returns how much was dropped. */
 static uint64_t end_turn(struct source *source)
 {
@@ -245,8 +261,6 @@ static uint64_t end_turn(struct source *source)
     source->status.dropped += dropped;
     source->turn.taken = 0;
     source->turn.dropped = 0;
-    if (source->kind->counts != NULL)
-        source->status.count_count = source->kind->counts(source->input, source->status.counts);
     return dropped;
 }
 
@@ -278,10 +292,12 @@ static bool take_turn(struct sampler *sampler, struct source *source, int64_t ti
     source->waited_us = 0;
     bool ok = start(source, &err) && source->kind->sample(source->input, &tick, &sink, &err);
     uint64_t dropped = end_turn(source);
+    bool news = take_counts(source);
     source->settled = source->kind->is_settled == NULL || source->kind->is_settled(source->input);
     if (!ok)
         return failed(sampler, source, &err, time_us);
-    return source->settled && worked(sampler, source, dropped, tick.elapsed_us, time_us);
+    bool changed = source->settled && worked(sampler, source, dropped, tick.elapsed_us, time_us);
+    return changed || news;
 }
 
 bool sampler_tick(struct sampler *sampler, int64_t time_us, int64_t elapsed_us, struct batch *out)

@@ -57,7 +57,7 @@ void sampler_resume(struct sampler *sampler);
 bool sampler_is_settled(const struct sampler *sampler);
 
 /* elapsed_us: on the sampling schedule since the last call. Appends to *out. True when the state of an input
- * has changed. */
+ * has changed, or one of its own counts begins to count. */
 bool sampler_tick(struct sampler *sampler, int64_t time_us, int64_t elapsed_us, struct batch *out);
 
 size_t sampler_count(const struct sampler *sampler);
