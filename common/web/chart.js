@@ -8,6 +8,7 @@ const LIBRARY = "/dygraphs/dygraph.min";
 const VALUE_AXIS_PIXELS = 56;
 const HEADROOM_PIXELS = 10;
 const DOT_PIXELS = 2;
+const LIMIT_TEXT_PIXELS = 6; // beside the line
 const NOTHING = [null, null, null];
 let library = null;
 
@@ -148,19 +149,25 @@ export class Chart {
             canvas.fillStyle = colour(level);
             canvas.fillRect(left, area.y, Math.max(2, right - left), 3);
         }
-        canvas.strokeStyle = colour("amber");
-        canvas.setLineDash([6, 4]);
-        for (const limit of this.#limits) {
-            const y = Math.round(graph.toDomYCoord(limit)) + 0.5;
-            canvas.beginPath();
-            canvas.moveTo(area.x, y);
-            canvas.lineTo(area.x + area.w, y);
-            canvas.stroke();
-        }
-        canvas.setLineDash([]);
+        this.#limits.forEach((limit) => this.#drawLimit(canvas, area, graph, limit));
     }
 
-    /* rows: of a Series. bands: [{from, to, level: "amber" or "red"}]. limits: values. Any may be left out. */
+    #drawLimit(canvas, area, graph, { value, text }) {
+        const y = Math.round(graph.toDomYCoord(value)) + 0.5;
+        canvas.save();
+        canvas.strokeStyle = canvas.fillStyle = colour("amber");
+        canvas.setLineDash([6, 4]);
+        canvas.beginPath();
+        canvas.moveTo(area.x, y);
+        canvas.lineTo(area.x + area.w, y);
+        canvas.stroke();
+        canvas.font = `13px ${getComputedStyle(this.target).fontFamily}`;
+        canvas.fillText(text, area.x + LIMIT_TEXT_PIXELS, y - LIMIT_TEXT_PIXELS + 1);
+        canvas.restore();
+    }
+
+    /* rows: of a Series. bands: [{from, to, level: "amber", "red" or "accent"}]. limits: [{value, text}]. Any may be
+     * left out. */
     show({ rows = this.#rows, from = this.#window[0], to = this.#window[1], bands = this.#bands, limits = this.#limits }) {
         this.#rows = rows;
         this.#window = [from, to];

@@ -26,10 +26,13 @@ export function colourOf(alarm) {
     return SEVERITIES[severityOf(alarm)][2];
 }
 
+export function severityName(alarm) {
+    return t(`severity.${severityOf(alarm)}`);
+}
+
 export function severityMark(alarm) {
-    const severity = severityOf(alarm);
-    return element("span", { class: "state", "data-level": levelOf(alarm) }, shape(SEVERITIES[severity][0]),
-        t(`severity.${severity}`));
+    return element("span", { class: "state", "data-level": levelOf(alarm) }, shape(SEVERITIES[severityOf(alarm)][0]),
+        severityName(alarm));
 }
 
 /* The worst first, of those the newest. */

@@ -197,8 +197,12 @@ function onAlarms(alarm) {
     if (!visible)
         return;
     showOpen();
-    if (alarm === null || history === null)
+    if (history === null)
         return;
+    if (alarm === null) {
+        load(false); // some may have come and gone unseen
+        return;
+    }
     const others = history.filter(({ alarm_id: id }) => id !== alarm.alarm_id);
     history = [...others, alarm].sort((a, b) => Date.parse(b.raised_at) - Date.parse(a.raised_at));
     showHistory();

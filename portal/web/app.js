@@ -105,6 +105,10 @@ async function begin() {
     onRoute((route) => entered && showView(route));
     onLogin(enter);
     byId("logout").addEventListener("click", logOut);
+    byId("skip").addEventListener("click", (event) => {
+        event.preventDefault(); // the address names the view
+        byId(entered ? "main" : "pin").focus();
+    });
     byId("scheme").addEventListener("click", () => window.telehaulScheme.toggle());
     let session = { logged_in: false };
     try {

@@ -162,7 +162,8 @@ export class ChartPanel {
             rows: this.#series?.rows ?? [], from, to,
             bands: this.#alarms.map((alarm) =>
                 ({ from: Date.parse(alarm.raised_at), to: endOf(alarm, now), level: colourOf(alarm) })),
-            limits: [...new Set(this.#seenAlarms().map(limitOf))].filter((limit) => limit !== null),
+            limits: [...new Set(this.#seenAlarms().map(limitOf))].filter((limit) => limit !== null)
+                .map((limit) => ({ value: limit, text: t("chart.limit", { value: valueText(this.channel, limit) }) })),
         });
         this.#showOver();
         this.#describe();

@@ -184,6 +184,7 @@ export default {
     "chart.extent": "{values} in this time",
     "chart.alarms": { one: "{n} alarm in this time", other: "{n} alarms in this time" },
     "chart.alarms.more": { one: "and {n} more", other: "and {n} more" },
+    "chart.limit": "limit {value}",
     "chart.live": "live",
     "chart.back_live": "Back to now",
     "chart.presets": "How long",

@@ -15,11 +15,11 @@ const SERVICE_STATES = {
 };
 const INPUT_STATES = { ok: ["ok", "ok"], failing: ["problem", "problem"], flooding: ["attention", "attention"] };
 
-function stateOf(states, prefix, state) {
+/* word(state): in the viewer's language; a state that is not known is "unknown". */
+function stateOf(states, word, state) {
     const known = Object.hasOwn(states, state ?? "");
     const [form, level] = known ? states[state] : ["unknown", "unknown"];
-    return element("span", { class: "state", "data-level": level }, shape(form),
-        t(`${prefix}.${known ? state : "unknown"}`));
+    return element("span", { class: "state", "data-level": level }, shape(form), word(known ? state : "unknown"));
 }
 
 function serviceFacts(service, nowMs) {
@@ -40,7 +40,7 @@ function serviceFacts(service, nowMs) {
 function serviceRow(service, nowMs) {
     return element("div", { class: "unit-row", role: "listitem", "data-service": service.name },
         element("span", { class: "unit-name" }, service.name),
-        stateOf(SERVICE_STATES, "service", service.state),
+        stateOf(SERVICE_STATES, (state) => t(`service.${state}`), service.state),
         element("span", { class: "unit-facts number" }, ...serviceFacts(service, nowMs)),
         service.status ? element("span", { class: "unit-says" }, service.status) : null);
 }
@@ -61,7 +61,7 @@ function inputRow(input) {
         facts.push(element("span", {}, t("inputs.dropped", { n: input.dropped })));
     return element("div", { class: "unit-row", role: "listitem", "data-input": input.name },
         element("span", { class: "unit-name" }, input.name),
-        stateOf(INPUT_STATES, "input", input.state),
+        stateOf(INPUT_STATES, (state) => t(`input.${state}`), input.state),
         element("span", { class: "unit-facts number" }, ...facts),
         input.error ? element("span", { class: "unit-says" }, input.error) : null);
 }

@@ -3,7 +3,7 @@
 import { showInputs, showServices } from "./health.js";
 import { machine, machineNow, on, sampleIntervalMs } from "./machine.js";
 import { showMachine, showServer, showStorage } from "./storage.js";
-import { markOld, showChannels, showLoading, takeValues } from "./values.js";
+import { markAlarms, markOld, showChannels, showLoading, takeValues } from "./values.js";
 
 function showHealth() {
     if (machine.status === null)
@@ -20,6 +20,7 @@ function showValues() {
         showChannels(machine.channels, sampleIntervalMs());
     else
         showLoading();
+    markAlarms(machine.open);
 }
 
 export function beginOverview() {
@@ -27,6 +28,7 @@ export function beginOverview() {
     on("status", () => markOld(!machine.reachable));
     on("channels", showValues);
     on("values", takeValues);
+    on("alarms", () => markAlarms(machine.open));
 }
 
 /* Before anything is known, and in another language. */

@@ -216,6 +216,7 @@ export default {
         one: "{n} тревога за это время", few: "{n} тревоги за это время", many: "{n} тревог за это время", other: "{n} тревоги за это время",
     },
     "chart.alarms.more": { one: "и ещё {n}", few: "и ещё {n}", many: "и ещё {n}", other: "и ещё {n}" },
+    "chart.limit": "предел {value}",
     "chart.live": "сейчас",
     "chart.back_live": "К текущему времени",
     "chart.presets": "За какое время",

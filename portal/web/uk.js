@@ -216,6 +216,7 @@ export default {
         one: "{n} тривога за цей час", few: "{n} тривоги за цей час", many: "{n} тривог за цей час", other: "{n} тривоги за цей час",
     },
     "chart.alarms.more": { one: "і ще {n}", few: "і ще {n}", many: "і ще {n}", other: "і ще {n}" },
+    "chart.limit": "межа {value}",
     "chart.live": "наживо",
     "chart.back_live": "До поточного часу",
     "chart.presets": "За який час",

@@ -1,9 +1,10 @@
 // The live values: one row a channel, grouped by the beginning of their names. Rows are made once and changed in place.
 
 import { age, quantity, unit } from "./common/format.js";
-import { element, setAttribute, setText } from "./common/dom.js";
+import { element, setAttribute, setText, shape } from "./common/dom.js";
 import { addressOf } from "./common/route.js";
 import { t } from "./common/texts.js";
+import { byUrgency, levelOf, severityName } from "./alarm_words.js";
 import { digitsFor, groupChannels, isCoordinate, labelOf, rangeOf } from "./channels.js";
 
 const groups = document.getElementById("groups");
@@ -22,15 +23,16 @@ function makeRow(channel, group) {
     const age = element("span", { class: "reading-age", hidden: true });
     const fill = element("span");
     const hasRange = channel.phys_min !== null && channel.phys_max > channel.phys_min && !isCoordinate(channel);
+    const alarm = element("span", { class: "reading-alarm" });
     const row = element("tr", {},
         element("th", { scope: "row", title: [channel.name, channel.description].filter(Boolean).join(": ") },
             element("a", { href: addressOf("chart", [["c", channel.name]]) }, labelOf(channel.name, group))),
         element("td", {},
-            element("span", { class: "reading" }, figure, unitText),
+            element("span", { class: "reading" }, alarm, figure, unitText),
             hasRange ? element("span", { class: "range", "aria-hidden": "true" }, fill) : null,
             age));
     rows.set(channel.channel_id, {
-        channel, row, figure, unitText, age, fill: hasRange ? fill : null, digits: null, timeMs: null, value: null,
+        channel, row, figure, unitText, age, alarm, fill: hasRange ? fill : null, digits: null, timeMs: null, value: null,
         range: rangeOf(channel),
     });
     return row;
@@ -81,6 +83,16 @@ function takeValue(id, timeMs, value) {
 export function takeValues(values) {
     for (const { channel_id: id, time, value } of values)
         takeValue(id, Date.parse(time), value);
+}
+
+/* Marks those that have an open alarm with the worst of theirs. */
+export function markAlarms(open) {
+    for (const { channel, row, alarm } of rows.values()) {
+        const [worst] = open.filter(({ channel: name }) => name === channel.name).sort(byUrgency);
+        setAttribute(row, "data-alarm", worst === undefined ? null : levelOf(worst));
+        alarm.replaceChildren(...(worst === undefined ? [] : [shape(levelOf(worst)),
+            element("span", { class: "hidden-text" }, severityName(worst))]));
+    }
 }
 
 /* Shows what has become old. Returns {count, stale, newestAgeS} of the channels that have a value. */

@@ -11,13 +11,19 @@ RAW_S = 10           # between the readings of the last day
 SPARSE_S = 600       # and of the days before: the roll-ups tell them
 RAW_DAY_S = 24 * 3600
 CHANNELS = ("engine_rpm", "coolant_temp", "oil_pressure", "battery_voltage")
-SPIKE_AGO_S = 12 * 86400 + 3 * 3600
 SPIKE_RPM = 7950.0
 
 
 STEADY = {"engine_load": 42.5, "oil_temp": 96.4, "vehicle_speed": 63.2, "gear": 3, "gps_lat": 50.45013,
           "gps_lon": 30.5234, "gps_altitude": 179, "odometer": 184221, "cpu_user": 7.4, "cpu_system": 2.1,
           "memory_used": 412, "memory_free": 1604, "fuel_level": 61.5}
+
+
+def spike_s():
+    """A noon about twelve days ago at which the machine worked."""
+    noon = datetime.datetime.now(datetime.timezone.utc).replace(hour=12, minute=0, second=0, microsecond=0)
+    day = noon - datetime.timedelta(days=12)
+    return int((day if day.weekday() != 6 else day - datetime.timedelta(days=1)).timestamp())
 
 
 def works(time_s):
@@ -51,7 +57,7 @@ def value_of(channel, time_s, dice):
 
 
 def write_month(root, days=30):
-    """Roll-ups of all days, readings close together of the last one. Returns the time of the spike in s."""
+    """Roll-ups of all days, readings close together of the last one. """
     dice = random.Random(20261121)
     now = math.floor(datetime.datetime.now().timestamp() / ROLLUP_S) * ROLLUP_S
     ids = {row[0]: number for number, row in enumerate(root.channels, 1)}
@@ -67,10 +73,10 @@ def write_month(root, days=30):
             values = [value_of(channel, time, dice) for time in times]
             readings += [(time * 1_000_000, ids[channel], round(value, 3)) for time, value in zip(times, values)]
             rollups.append([ids[channel], start * 1_000_000, round(min([low, *values]), 3), round(max([high, *values]), 3)])
-    spike_us = (now - SPIKE_AGO_S) * 1_000_000
     for row in rollups:
-        if row[0] == ids["engine_rpm"] and row[1] == spike_us:
+        if row[0] == ids["engine_rpm"] and row[1] == spike_s() * 1_000_000:
             row[3] = SPIKE_RPM
+            readings.append((row[1] + 1_000_000, row[0], SPIKE_RPM))
     readings.sort()
     root.db.execute("begin")
     root.db.executemany("insert or replace into rollups values(?,?,?,?)", rollups)
@@ -80,7 +86,6 @@ def write_month(root, days=30):
     root.db.execute("insert or replace into meta values('rollup_seq', ?)", [root.seq])
     root.db.execute("update meta set value = ? where key = 'next_seq'", [root.seq + 1])
     root.db.execute("commit")
-    return spike_us // 1_000_000
 
 
 def write_now(root, offset_s=0.0, **other):
@@ -114,7 +119,8 @@ def write_alarms(root):
     for began, ended in HOT[1:]:
         write_alarm(root, "coolant_temp", "warning", "coolant_temp is 96.1 degC, above its limit of 95 degC", -began, -ended)
     write_alarm(root, "oil_pressure", "critical", "oil_pressure is 0.8 bar, below its limit of 1 bar", -3 * 86400, -3 * 86400 + 45)
-    write_alarm(root, "engine_rpm", "info", "engine_rpm is 7950 rpm, above its limit of 6500 rpm", -SPIKE_AGO_S, -SPIKE_AGO_S + 1)
+    write_alarm(root, "engine_rpm", "info", "engine_rpm is 7950 rpm, above its limit of 6500 rpm",
+                spike_s() - datetime.datetime.now().timestamp(), spike_s() - datetime.datetime.now().timestamp() + 1)
 
 
 def write_contacts(root):
@@ -125,7 +131,7 @@ def write_contacts(root):
     root.replace("agent/contacts.json", {"sessions": [
         {"ended_at": ago(720), "address": "10.0.0.7", "records": 250000, "bytes": 2_831_155, "outcome": "ok",
          "update_version": None},
-        {"ended_at": ago(87000), "address": "10.0.0.7", "records": 81234, "bytes": 903_200, "outcome": "broken",
+        {"ended_at": ago(87000), "address": "10.0.0.7", "records": 81234, "bytes": 903_200, "outcome": "cut_off",
          "update_version": None},
         {"ended_at": ago(180000), "address": "10.0.0.7", "records": 512345, "bytes": 5_200_300, "outcome": "ok",
          "update_version": "1.0.1"}]})

@@ -18,6 +18,12 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 # A key that no language has shows itself: lower case words joined by a point, as no text of the page is.
 KEYS = r"\b(title|header|view|answer|problem|services?|values|inputs?|storage|server|machine|severity|alarms|chart|unit|login|age|duration)\.[a-z_]+\b(?!log|txt|env)"
 
+GONE = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
+SMALL_TARGETS = """return [...document.querySelectorAll('button, input, select, summary, #views a, .group th a')]
+    .filter((e) => e.offsetParent !== null)
+    .map((e) => [e, (e.closest('.group tr') ?? e.closest('.language') ?? e).getBoundingClientRect()])
+    .filter(([, r]) => r.width < 44 || r.height < 44).map(([e, r]) => `${e.id || e.textContent} ${r.width} x ${r.height}`)"""
+
 
 def open_browser(folder):
     options = webdriver.ChromeOptions()
@@ -112,6 +118,11 @@ def take(browser, name, widths=WIDTHS):
             drawn(browser)
         browser.save_screenshot(str(SCREENSHOTS / f"{name}-{width}.png"))
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def small_targets(browser):
+    """What is smaller than 44 px in one direction though it is to be touched."""
+    return browser.execute_script(SMALL_TARGETS)
 
 
 def sticking_out(browser, width):

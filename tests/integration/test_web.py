@@ -55,7 +55,7 @@ def used_keys(texts):
         else:
             exact |= {one for one in STRING.findall(text) if one in texts or (
                 re.fullmatch(r"[a-z]+(\.[a-z_]+)+", one) and one.split(".")[0] in beginnings)}
-            for made in re.findall(r"`([a-z]+\.[^`]*\$\{[^`]*|\$\{\w+\}\.\$\{[^`]*|\$\{key\}\.hint)`", text):
+            for made in re.findall(r"`([a-z]+\.[^`]*\$\{[^`]*)`", text):
                 patterns.add(re.sub(r"\\\$\\\{.*?\\\}", r"[^ ]+", re.escape(made)))
     return exact, patterns
 
