@@ -14,37 +14,10 @@ import httpx
 import pytest
 import telehaul
 from agent_root import Machine, make_store
+from docs_text import example, names, number, read, section, table
 from telehaul import PROJECT
 
 SECRET = "credentials.env"
-
-
-def read(name):
-    return (PROJECT / name).read_text()
-
-
-def section(name, heading):
-    """The text below a heading, down to the next one of any level."""
-    found = re.search(rf"(?ms)^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", read(name))
-    assert found, f"{name} has no section {heading}"
-    return found.group(1)
-
-
-def table(name, heading):
-    """The rows of a section's tables, without their heads: lists of cells."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")]
-            for line in section(name, heading).replace("\\|", "/").splitlines() if line.startswith("|")]
-    marks = [i for i, row in enumerate(rows) if set("".join(row)) <= set("-: ")]
-    assert marks, f"{name}, {heading}: no table"
-    return [row for i, row in enumerate(rows) if i not in marks and i + 1 not in marks]
-
-
-def names(text):
-    return re.findall(r"`([^`]+)`", text)
-
-
-def number(text):
-    return int(text.replace(",", ""))
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +97,6 @@ def test_what_the_readme_points_to_is_there():
 
 
 # ---- docs/protocol.md: a session ----
-
-def example(name, heading, beginning):
-    """The first JSON object of a section that begins so, with its line breaks taken out."""
-    text = section(name, heading)
-    begin = text.index(beginning)
-    return " ".join(text[begin:text.index("}", begin) + 1].split())
-
 
 def test_the_answers_of_a_log_in(machine):
     client = machine.client(log_in=False)
@@ -227,19 +193,6 @@ def test_the_record_line_is_what_an_agent_writes(tmp_path, keys):
         made.clear()
 
 
-def test_the_members_of_an_archive(machine, home):
-    stated = list(json.loads(example("docs/protocol.md", "Archives", '{"client_id"')))
-    sync(machine, home, "--accept-new-host", "yes", "--db", "none")
-    sync(machine, home, "--since", "2026-01-01T00:00:00Z", "--db", "none")
-    by_cursor, by_time = (json.loads(path.read_text()) for path in sorted(
-        (home / "m1").glob("*.json"), key=lambda path: "since" in path.read_text()))
-    assert list(by_cursor) == stated
-    assert list(by_time) == ["since" if name == "after" else name for name in stated]
-    for path in (home / "m1").glob("*.json"):
-        assert re.fullmatch(r"\d{8}T\d{6}Z(-2)?\.json", path.name)
-        assert path.with_suffix(".gz").exists()
-
-
 def test_the_line_of_a_known_machine(machine, home):
     sync(machine, home, "--accept-new-host", "yes", "--db", "none")
     [stated] = re.findall(r"lines `(.*?)` in `data_storage/known_hosts`", read("docs/protocol.md"))
@@ -280,8 +233,8 @@ LIMITS = {
                                       ("agent/rate.h", "RATE_ADDRESSES", 1)],
     "a record line, its LF included": [("common/wire/record.h", "RECORD_LINE_MAX_BYTES", 1)],
     "`sync_client`: progress of an answer": [(CLIENT, "HTTP_CLIENT_FLOOR_BYTES_S", 1), (CLIENT, "HTTP_CLIENT_FLOOR_S", 1)],
-    "`sync_client`: waiting after 429, all in all": [("server_tools/sync_client/session.h", "SESSION_WAIT_MAX_S", 1)],
-    "`sync_client`: attempts in a row without an archive": [("server_tools/sync_client/pull.h", "PULL_ATTEMPTS", 1)],
+    "`sync_client`: waiting after 429 and 503, all in all": [("server_tools/sync_client/session.h", "SESSION_WAIT_MAX_S", 1)],
+    "`sync_client`: attempts in a row without an archive": [("server_tools/sync_client/retry.h", "RETRY_ATTEMPTS", 1)],
 }
 
 
@@ -289,7 +242,7 @@ def test_the_limits_are_the_constants():
     rows = table("docs/protocol.md", "Limits")
     assert [row[0] for row in rows] == list(LIMITS)
     for row in rows:
-        stated = [number(text) for text in re.findall(r"(?<![/\w])\d[\d,]*", " ".join(row).replace("after 429", ""))]
+        stated = [number(text) for text in re.findall(r"(?<![/\w])\d[\d,]*", " ".join(row).replace("after 429 and 503", ""))]
         assert stated == [constants(header)[name] / unit for header, name, unit in LIMITS[row[0]]], row[0]
 
 
