@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "collector/alarm_keeper.h"
 #include "collector/recorder.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
@@ -19,10 +20,13 @@ struct bench {
     int64_t given; /* readings so far */
 };
 
+static const char *const limits[] = {"hot alarm_high=100 hysteresis=10 severity=critical", "cold alarm_low=0",
+                                     NULL};
+
 static struct bench bench_of(struct fixture *fixture, int64_t retention_days, int64_t max_store_bytes)
 {
     struct error err;
-    struct bench bench = {.fixture = fixture, .channels = channel_table_new(&err), .log_file = tmpfile()};
+    struct bench bench = {.fixture = fixture, .channels = channels_of(limits), .log_file = tmpfile()};
     fixture->log.fd = fileno(bench.log_file);
     const struct recorder_spec spec = {fixture_spec(fixture), bench.channels, retention_days,
                                        max_store_bytes};
@@ -223,6 +227,127 @@ static void a_mad_clock_cannot_wait_for_a_restart(void **state)
     assert_int_equal(stored("telemetry.db"), 106);
 }
 
+/* ---- alarms ---- */
+
+/* One more reading for the next tick, at so many microseconds behind now. */
+static void give(struct bench *bench, const char *channel, double value, int64_t later_us)
+{
+    struct reading reading =
+        reading_of(bench->channels, channel, value, clock_utc_us(&bench->fixture->clock.clock) + later_us);
+    assert_true(batch_add(recorder_batch(bench->recorder), &reading));
+}
+
+static int64_t alarms_in(const char *path, const char *where)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM alarms WHERE %s", where);
+    return query(path, sql);
+}
+
+static void an_alarm_lasts_in_the_store_that_replaces_a_damaged_one(void **state)
+{
+    struct bench bench = bench_of(*state, 30, 0);
+    while (file_size_bytes("telemetry.db") < 1024 * 1024)
+        tick(&bench, 2000);
+    give(&bench, "hot", 150, 0);
+    give(&bench, "cold", -5, 0);
+    int64_t raised_us = clock_utc_us(&bench.fixture->clock.clock);
+    struct recorder_status status = tick(&bench, 1);
+    assert_int_equal(status.alarms.open, 2);
+    assert_int_equal(status.alarms.worst, ALARM_CRITICAL);
+    overwrite("telemetry.db", 0, (size_t)file_size_bytes("telemetry.db") / 4096 * 4096);
+    give(&bench, "cold", 5, 0); /* the damaged store may never hear of this end */
+    for (int i = 0; i < 300 && status.state != RECORD_REPLACED; i++)
+        status = tick(&bench, 2000);
+    assert_int_equal(status.state, RECORD_REPLACED);
+    assert_int_equal(status.alarms.open, 1);
+    assert_int_equal(alarms_in("telemetry-2.db", "resolved_us IS NULL"), 1);
+    char where[128];
+    snprintf(where, sizeof(where),
+             "raised_us = %lld AND severity = 'critical' AND channel_id IN (SELECT channel_id"
+             " FROM channels)",
+             (long long)raised_us);
+    assert_int_equal(alarms_in("telemetry-2.db", where), 1);
+    give(&bench, "hot", 20, 0);
+    tick(&bench, 1);
+    assert_int_equal(alarms_in("telemetry-2.db", "resolved_us IS NULL"), 0);
+    bench_clear(&bench);
+}
+
+static void alarms_outlast_the_readings_that_were_lost(void **state)
+{
+    struct bench bench = bench_of(*state, 30, 0);
+    tick(&bench, 1);
+    sqlite3 *other = db_open("telemetry.db", DB_WRITE, NULL);
+    assert_true(db_begin(other, NULL));
+    give(&bench, "hot", 150, 0);
+    give(&bench, "hot", 20, 5);
+    give(&bench, "cold", -5, 7);
+    tick(&bench, 10);
+    struct recorder_status status = tick(&bench, PENDING_MAX_READINGS + 500);
+    assert_true(status.dropped >= 500);
+    assert_int_equal(status.alarms.open, 1);
+    db_rollback(other);
+    db_close(other);
+    tick(&bench, 0);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM readings JOIN channels USING (channel_id)"
+                                           " WHERE name IN ('hot', 'cold')"),
+                     0);
+    assert_int_equal(alarms_in("telemetry.db", "resolved_us = raised_us + 5"), 1);
+    assert_int_equal(alarms_in("telemetry.db", "resolved_us IS NULL"), 1);
+    assert_int_equal(alarms_in("telemetry.db", "channel_id IN (SELECT channel_id FROM channels)"), 2);
+    bench_clear(&bench);
+}
+
+/* What lasts is in the store: as long as it cannot be opened nobody knows, so nothing is judged. */
+static void what_lasted_goes_on_when_the_store_can_be_opened_only_later(void **state)
+{
+    struct bench bench = bench_of(*state, 30, 0);
+    give(&bench, "hot", 150, 0);
+    tick(&bench, 1);
+    bench_clear(&bench);
+    assert_int_equal(rename("telemetry.db", "away.db"), 0);
+    write_text("current_store", "telemetry.db\n");
+    assert_int_equal(mkdir("telemetry.db", 0755), 0);
+    bench = bench_of(*state, 30, 0);
+    give(&bench, "hot", 160, 0);
+    struct recorder_status status = tick(&bench, 1);
+    assert_int_equal(status.state, RECORD_FAILING);
+    assert_int_equal(status.waiting, 2);
+    assert_int_equal(status.alarms.open, 0);
+    assert_int_equal(rmdir("telemetry.db"), 0);
+    assert_int_equal(rename("away.db", "telemetry.db"), 0);
+    give(&bench, "hot", 20, 0);
+    status = tick(&bench, 1);
+    assert_int_equal(status.state, RECORD_OK);
+    assert_int_equal(alarms_in("telemetry.db", "1"), 1);
+    assert_int_equal(alarms_in("telemetry.db", "resolved_us IS NULL"), 0);
+    bench_clear(&bench);
+}
+
+static void an_alarm_that_waits_at_the_stop_is_written(void **state)
+{
+    struct bench bench = bench_of(*state, 30, 0);
+    tick(&bench, 1);
+    give(&bench, "hot", 150, 0);
+    bench_clear(&bench);
+    assert_int_equal(alarms_in("telemetry.db", "resolved_us IS NULL"), 1);
+}
+
+static void alarms_that_come_and_go_all_the_time_do_not_flood_the_log(void **state)
+{
+    struct bench bench = bench_of(*state, 30, 0);
+    for (int second = 0; second < 2 * ALARM_LOG_PERIOD_S; second++) {
+        for (int i = 0; i < 50; i++)
+            give(&bench, "hot", i % 2 == 0 ? 150 : 20, i);
+        tick(&bench, 0);
+    }
+    assert_int_equal(alarms_in("telemetry.db", "1"), 2 * ALARM_LOG_PERIOD_S * 25);
+    assert_true(lines_in_log(&bench, "alarm") <= 3 * (ALARM_LOG_LINES + 1));
+    assert_true(lines_in_log(&bench, "more were raised or ended") >= 1);
+    bench_clear(&bench);
+}
+
 /* ---- a disk of our own ---- */
 
 static bool mount_disk(const char *path)
@@ -312,6 +437,11 @@ int main(void)
         TEST(what_waits_at_the_stop_is_written),
         TEST(old_readings_are_deleted_but_not_by_a_clock_gone_mad),
         TEST(a_mad_clock_cannot_wait_for_a_restart),
+        TEST(an_alarm_lasts_in_the_store_that_replaces_a_damaged_one),
+        TEST(alarms_outlast_the_readings_that_were_lost),
+        TEST(what_lasted_goes_on_when_the_store_can_be_opened_only_later),
+        TEST(an_alarm_that_waits_at_the_stop_is_written),
+        TEST(alarms_that_come_and_go_all_the_time_do_not_flood_the_log),
         TEST(a_full_disk_is_lived_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,56 @@ static void by_size_the_oldest_go_until_enough_pages_are_free(void **state)
     store_writer_close(writer);
 }
 
+static void alarms_that_are_over_go_with_the_readings_of_their_time(void **state)
+{
+    struct error err;
+    struct store_writer *writer = open_store(*state);
+    add(writer, START_US - 40 * DAY_US, 6000);
+    assert_true(db_exec(store_writer_db(writer),
+                        "INSERT INTO alarms (alarm_id, seq, channel_id, raised_us, resolved_us) VALUES"
+                        " (1, 6001, 1, 1, 2), (2, 6003, 1, 1, NULL)",
+                        &err));
+    assert_true(db_exec(store_writer_db(writer), "INSERT INTO readings VALUES (6002, 7, 1, 1)", &err));
+    add(writer, START_US - 39 * DAY_US, 1);
+    add(writer, START_US - DAY_US, 100);
+    assert_true(db_exec(store_writer_db(writer),
+                        "INSERT INTO alarms (alarm_id, seq, channel_id, raised_us, resolved_us) VALUES"
+                        " (3, 7000, 1, 1, 2)",
+                        &err));
+    assert_int_equal(by_age(writer), RETENTION_CHUNK_ROWS);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM alarms"), 3);
+    assert_int_equal(by_age(writer), 1002);
+    assert_int_equal(left(), 100);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM alarms WHERE alarm_id IN (2, 3)"), 2);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM alarms"), 2);
+    store_writer_close(writer);
+}
+
+/* Every reading is an alarm that is over: they take more room than the readings. */
+static void by_size_alarms_do_not_defeat_the_limit(void **state)
+{
+    struct error err;
+    struct store_size size;
+    int64_t deleted = 1;
+    struct store_writer *writer = open_store(*state);
+    add(writer, START_US - DAY_US, 40000);
+    assert_true(
+        db_exec(store_writer_db(writer),
+                "UPDATE readings SET seq = -2 * seq; UPDATE readings SET seq = -seq;"
+                "INSERT INTO alarms (alarm_id, seq, channel_id, message, raised_us, resolved_us) SELECT seq,"
+                " seq + 1, 1, 'made up, and of the length that a message usually has', 1, 2 FROM readings",
+                &err));
+    assert_true(store_writer_size(writer, &size, NULL));
+    int64_t max_bytes = size.used_bytes / 3;
+    while (deleted > 0)
+        assert_true(retention_by_size(writer, max_bytes, &deleted, NULL));
+    assert_true(store_writer_size(writer, &size, NULL));
+    assert_true(size.used_bytes <= max_bytes);
+    assert_true(left() > 8000);
+    assert_int_equal(query("telemetry.db", "SELECT count(*) FROM alarms"), left() + 1);
+    store_writer_close(writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +190,8 @@ int main(void)
         TEST(a_clock_that_was_behind_for_a_while_costs_no_younger_reading),
         TEST(readings_that_cannot_be_judged_go_with_the_old_ones_behind_them),
         TEST(readings_that_cannot_be_judged_stay_when_what_follows_is_young),
+        TEST(alarms_that_are_over_go_with_the_readings_of_their_time),
+        TEST(by_size_alarms_do_not_defeat_the_limit),
         TEST(by_size_the_oldest_go_until_enough_pages_are_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
