@@ -87,6 +87,15 @@ static struct channel *channel_of(struct channel_table *table, struct view name,
     return channel;
 }
 
+/* Why channel_of gave none. */
+static bool refuse(const struct channel_table *table, struct view name, enum error_code code,
+                   struct error *err)
+{
+    if (record_channel_name_ok(name) && table->count < STORE_CHANNELS_MAX)
+        return error_set(err, ERR_MEMORY, "no memory left for channel %.*s", VIEW_ARG(name));
+    return error_set(err, code, "`%.*s` is no channel's name, or there are too many", VIEW_ARG(name));
+}
+
 /* ---- CHANNEL lines ---- */
 
 static bool set_limit(struct alarm_limits *limits, struct view key, double number)
@@ -152,8 +161,7 @@ static bool configure_line(struct channel_table *table, const char *line, struct
     uint32_t before = table->count;
     struct channel *channel = channel_of(table, config_unquote(word), STORE_CHANNELS_MAX);
     if (channel == NULL)
-        return error_set(err, ERR_USAGE, "`%.*s` is no channel's name, or there are too many",
-                         VIEW_ARG(word));
+        return refuse(table, config_unquote(word), ERR_USAGE, err);
     if (table->count == before)
         return error_set(err, ERR_USAGE, "%.*s has a CHANNEL line already", VIEW_ARG(word));
     while (config_next_word(&rest, &word)) {
@@ -195,7 +203,8 @@ bool channel_table_load(struct channel_table *table, const struct store_channel 
 {
     struct channel *channel = channel_of(table, view_of(row->name), STORE_CHANNELS_MAX);
     if (channel == NULL)
-        return error_set(err, ERR_CORRUPT, "channel %lld has no usable name", (long long)row->channel_id);
+        return refuse(table, view_of(row->name), ERR_CORRUPT, err) ||
+               error_wrap(err, "channel number %lld", (long long)row->channel_id);
     struct store_channel *known = &channel->known;
     known->channel_id = row->channel_id;
     if (!channel->seen && !channel->configured_unit)

@@ -11,6 +11,15 @@ import postgres as postgresql  # noqa: E402
 import telehaul  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def no_sanitizer_reports():
+    """The sanitizers of a sanitised build write into one folder (tests/harness/run_all), whichever process finds
+    something and wherever its stderr goes: any report fails the test that it came in."""
+    yield
+    reports = telehaul.take_sanitizer_reports()
+    assert not reports, "\n".join(reports)
+
+
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
     return telehaul.Keys(tmp_path_factory.mktemp("keys"))

@@ -4,6 +4,7 @@
  *   TORTURE_N       which call, from 1
  *   TORTURE_MODE    once (default), or from: that call and all after it
  *   TORTURE_REPORT  a file of REPORT_BYTES, written while the program runs: struct report
+ *   TORTURE_TRACE   set: the stack of the call that fails goes to stderr
  *   TORTURE_MARKS   set: only between torture_begin() and torture_end() (tests/fault/torture.h), else all of
  * main
  *
@@ -14,6 +15,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
@@ -37,7 +39,7 @@
 
 #include "tests/fault/torture.h"
 
-enum { EXCLUDED_MAX = 8, REPORT_FOLDERS = 256, FOLDER_BYTES = 64, TORTURE_ASSERTED = 70 };
+enum { EXCLUDED_MAX = 8, REPORT_FOLDERS = 256, FOLDER_BYTES = 64, TRACE_FRAMES = 40, TORTURE_ASSERTED = 70 };
 
 enum kind {
     MEMORY,
@@ -93,7 +95,7 @@ static struct {
     struct report *report;
     enum kind kind;
     uint64_t n;
-    bool from, marks;
+    bool from, marks, trace;
     _Atomic bool on;
     struct {
         uintptr_t from, until;
@@ -113,6 +115,16 @@ static bool is_excluded(const void *caller)
     return false;
 }
 
+static void tell_where(void)
+{
+    void *frames[TRACE_FRAMES];
+    torture_end();
+    int count = backtrace(frames, TRACE_FRAMES);
+    dprintf(STDERR_FILENO, "made to fail: %s\n", kinds[torture.kind].name);
+    backtrace_symbols_fd(frames + 2, count - 2, STDERR_FILENO);
+    torture_begin();
+}
+
 static bool fails(enum kind kind, const void *caller)
 {
     if (!atomic_load_explicit(&torture.on, memory_order_relaxed) || is_excluded(caller))
@@ -121,6 +133,8 @@ static bool fails(enum kind kind, const void *caller)
     if (kind != torture.kind || (torture.from ? number < torture.n : number != torture.n))
         return false;
     atomic_fetch_add(&torture.report->failed, 1);
+    if (torture.trace)
+        tell_where();
     if (kinds[kind].error != 0)
         errno = kinds[kind].error;
     return true;
@@ -387,6 +401,7 @@ static void read_settings(void)
     torture.n = n == NULL ? 0 : strtoull(n, NULL, 10);
     torture.from = mode != NULL && strcmp(mode, "from") == 0;
     torture.marks = getenv("TORTURE_MARKS") != NULL;
+    torture.trace = getenv("TORTURE_TRACE") != NULL;
     int fd = report == NULL ? -1 : open(report, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -418,8 +433,8 @@ int __libc_start_main(int (*program)(int, char **, char **), int count, char **w
     NEXT(__libc_start_main)
     read_settings();
     dl_iterate_phdr(exclude, NULL);
-    static const char *const ours[] = {"LD_PRELOAD",   "TORTURE_KIND",   "TORTURE_N",
-                                       "TORTURE_MODE", "TORTURE_REPORT", "TORTURE_MARKS"};
+    static const char *const ours[] = {"LD_PRELOAD",     "TORTURE_KIND",  "TORTURE_N",    "TORTURE_MODE",
+                                       "TORTURE_REPORT", "TORTURE_MARKS", "TORTURE_TRACE"};
     for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         unsetenv(ours[i]);
     torture.main = program;

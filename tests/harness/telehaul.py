@@ -30,6 +30,18 @@ DIST = pathlib.Path(os.environ.get("TELEHAUL_DIST", BIN.parent / "dist")).resolv
 DEADLINE_S = float(os.environ.get("TELEHAUL_DEADLINE_S", "30"))
 
 
+def take_sanitizer_reports():
+    """What sanitizers have written since the last call: log_path of their options is a file in this folder."""
+    folder = os.environ.get("TELEHAUL_SANITIZER_REPORTS")
+    reports = []
+    for file in sorted(pathlib.Path(folder).iterdir()) if folder else ():
+        text = file.read_text(errors="replace")
+        file.unlink()
+        if text.strip():
+            reports.append(f"{file.name}:\n{text}")
+    return reports
+
+
 def wait_until(condition, what="the condition", deadline_s=None, every_s=0.02):
     """Polls until condition() is truthy and returns it; AssertionError after the deadline."""
     end = time.monotonic() + (deadline_s or DEADLINE_S)
