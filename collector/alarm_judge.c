@@ -8,7 +8,7 @@ enum { FIRST_CAPACITY = 64, LOST_AT_ONCE = ALARMS_WAITING_MAX / 8 };
 
 /* One limit of one channel. */
 struct watch {
-    bool lasts;
+    bool lasts, stored;
     uint32_t place; /* in what waits, + 1; 0: the store knows of it as it is */
     int64_t alarm_id;
     int64_t raised_us;
@@ -72,7 +72,7 @@ static struct watch *watch_of(struct alarm_judge *judge, const struct alarm *ala
 /* Came and went, and the store never heard of it. */
 static bool may_be_lost(const struct alarm *alarm)
 {
-    return alarm->alarm_id == 0 && alarm->ended_us != INT64_MIN;
+    return !alarm->stored && alarm->ended_us != INT64_MIN;
 }
 
 /* Stands in another place now, which the watch of one that lasts has to know. */
@@ -125,8 +125,10 @@ void alarm_judge_stored(struct alarm_judge *judge)
         const struct alarm *alarm = &judge->waiting[i];
         if (alarm->ended_us != INT64_MIN)
             continue;
-        watch_of(judge, alarm)->alarm_id = alarm->given_id;
-        watch_of(judge, alarm)->place = 0;
+        struct watch *watch = watch_of(judge, alarm);
+        watch->alarm_id = alarm->given_id;
+        watch->stored = true;
+        watch->place = 0;
     }
     judge->count = 0;
 }
@@ -137,6 +139,7 @@ static struct alarm alarm_of(const struct alarm_judge *judge, uint32_t channel, 
 {
     const struct watch *watch = &judge->channels[channel].sides[side];
     return (struct alarm){.alarm_id = watch->alarm_id,
+                          .stored = watch->stored,
                           .raised_us = watch->raised_us,
                           .ended_us = INT64_MIN,
                           .value = watch->value,
@@ -214,12 +217,12 @@ static bool has_limit(const struct alarm_judge *judge, const struct alarm *alarm
 }
 
 /* The end of an alarm without a limit matters to the old store alone. */
-static void forget_ids(struct alarm_judge *judge)
+static void keep_unstored(struct alarm_judge *judge)
 {
     size_t kept = 0;
     for (size_t i = 0; i < judge->count; i++) {
         struct alarm alarm = judge->waiting[i];
-        alarm.alarm_id = 0;
+        alarm.stored = false;
         if (has_limit(judge, &alarm))
             move_up(judge, kept++, &alarm);
     }
@@ -230,7 +233,7 @@ static void forget_ids(struct alarm_judge *judge)
 static void wait_again(struct alarm_judge *judge, uint32_t channel, enum alarm_side side)
 {
     struct watch *watch = &judge->channels[channel].sides[side];
-    watch->alarm_id = 0;
+    watch->stored = false;
     if (!watch->lasts || watch->place > 0)
         return;
     if (make_room(judge)) {
@@ -244,7 +247,7 @@ static void wait_again(struct alarm_judge *judge, uint32_t channel, enum alarm_s
 
 void alarm_judge_new_store(struct alarm_judge *judge)
 {
-    forget_ids(judge);
+    keep_unstored(judge);
     for (uint32_t i = 0; i < judge->channel_count; i++) {
         wait_again(judge, i, ALARM_LOW);
         wait_again(judge, i, ALARM_HIGH);
@@ -256,9 +259,12 @@ bool alarm_judge_adopt(struct alarm_judge *judge, const struct alarm *stored)
     if (!has_limit(judge, stored))
         return false;
     if (watch_of(judge, stored)->lasts)
-        return watch_of(judge, stored)->alarm_id == stored->alarm_id;
-    *watch_of(judge, stored) = (struct watch){
-        .lasts = true, .alarm_id = stored->alarm_id, .raised_us = stored->raised_us, .value = NAN};
+        return watch_of(judge, stored)->stored && watch_of(judge, stored)->alarm_id == stored->alarm_id;
+    *watch_of(judge, stored) = (struct watch){.lasts = true,
+                                              .stored = true,
+                                              .alarm_id = stored->alarm_id,
+                                              .raised_us = stored->raised_us,
+                                              .value = NAN};
     judge->open[judge->channels[stored->channel].limits.severity]++;
     return true;
 }
@@ -269,6 +275,7 @@ bool alarm_judge_end(struct alarm_judge *judge, const struct alarm *stored, int6
     if (!make_room(judge))
         return error_set(err, ERR_MEMORY, "no memory for the alarms");
     struct alarm alarm = *stored;
+    alarm.stored = true;
     alarm.ended_us = ended_us > stored->raised_us ? ended_us : stored->raised_us;
     judge->waiting[judge->count++] = alarm;
     return true;

@@ -23,8 +23,9 @@ _Static_assert(ALARMS_WAITING_MAX > 2 * STORE_CHANNELS_MAX * ALARM_SIDES,
                "there is room for what is never lost: an end that the store waits for and one that lasts");
 
 struct alarm {
-    int64_t alarm_id; /* 0: the store has not got it */
+    int64_t alarm_id; /* 0: none yet. A store that replaces another gives it again, if it can */
     int64_t given_id; /* by the transaction that is under way */
+    bool stored;      /* the store has it, as it was when it was raised */
     int64_t raised_us;
     int64_t ended_us; /* INT64_MIN: it lasts. Never before raised_us, whatever the readings' clock did */
     double value;     /* that raised it; NaN: before this run */

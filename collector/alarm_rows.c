@@ -26,7 +26,7 @@ void alarm_rows_need_channels(struct alarm_judge *judge, struct channel_table *c
     size_t count;
     const struct alarm *waiting = alarm_judge_waiting(judge, &count);
     for (size_t i = 0; i < count; i++) {
-        if (waiting[i].alarm_id == 0)
+        if (!waiting[i].stored)
             channel_table_need(channels, waiting[i].channel);
     }
 }
@@ -44,7 +44,7 @@ static bool insert(struct alarm_rows *rows, struct alarm *alarm, const struct ch
 {
     sqlite3_stmt *stmt = rows->insert;
     char message[STORE_MESSAGE_BYTES];
-    int64_t id = alarm->raised_us;
+    int64_t id = alarm->alarm_id != 0 ? alarm->alarm_id : alarm->raised_us;
     if (id < rows->taken_from || id >= rows->taken_until)
         rows->taken_from = rows->taken_until = id;
     id = rows->taken_until;
@@ -83,7 +83,7 @@ bool alarm_rows_write(struct alarm_rows *rows, struct alarm_judge *judge, struct
     struct alarm *waiting = alarm_judge_waiting(judge, &count);
     for (size_t i = 0; i < count; i++) {
         struct alarm *alarm = &waiting[i];
-        bool ok = alarm->alarm_id != 0
+        bool ok = alarm->stored
                       ? update(rows, alarm, *next_seq, err)
                       : insert(rows, alarm, channel_table_at(channels, alarm->channel), *next_seq, err);
         if (!ok)

@@ -56,7 +56,7 @@ static const char *waiting(struct story *story)
     for (size_t i = 0; i < count; i++) {
         char id[24] = "";
         char end[24] = "";
-        if (alarms[i].alarm_id != 0)
+        if (alarms[i].stored)
             snprintf(id, sizeof(id), "#%lld ", (long long)alarms[i].alarm_id);
         if (alarms[i].ended_us != INT64_MIN)
             snprintf(end, sizeof(end), "%lld", (long long)alarms[i].ended_us);
@@ -166,6 +166,11 @@ static void another_store_is_told_of_what_lasts_and_of_what_it_missed(void **sta
     assert_string_equal(waiting(&story), "2low 3- #1002 1high 2-4 ");
     alarm_judge_new_store(story.judge);
     assert_string_equal(waiting(&story), "2low 3- 1high 2-4 0high 1- ");
+    size_t count;
+    const struct alarm *alarms = alarm_judge_waiting(story.judge, &count);
+    assert_int_equal(alarms[0].alarm_id, 0);
+    assert_int_equal(alarms[1].alarm_id, 1002); /* a server knows it by that already */
+    assert_int_equal(alarms[2].alarm_id, 1001);
     store(&story);
     give(&story, 0, 0, 5);
     assert_string_equal(waiting(&story), "#1001 0high 1-5 ");
