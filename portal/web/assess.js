@@ -32,7 +32,8 @@ function assessInput(input) {
     if (input.state === "failing")
         return { level: "problem", text: t("problem.input", { name: input.name }), hint: input.error ?? "" };
     if (input.state === "flooding")
-        return item("attention", "problem.input.flooding", { name: input.name, dropped: input.dropped });
+        return { level: "attention", hint: input.error ?? "",
+                 text: t("problem.input.flooding", { name: input.name, dropped: input.dropped }) };
     return null;
 }
 

@@ -59,6 +59,8 @@ function inputRow(input) {
     const facts = [element("span", {}, t("inputs.readings", { n: input.readings ?? 0 }))];
     if (input.dropped > 0)
         facts.push(element("span", {}, t("inputs.dropped", { n: input.dropped })));
+    if (input.counts?.texts_skipped > 0)
+        facts.push(element("span", {}, t("inputs.texts", { n: input.counts.texts_skipped })));
     return element("div", { class: "unit-row", role: "listitem", "data-input": input.name },
         element("span", { class: "unit-name" }, input.name),
         stateOf(INPUT_STATES, (state) => t(`input.${state}`), input.state),

@@ -68,8 +68,7 @@ export default {
     "problem.disk": "На диске осталось мало места: {bytes}.",
     "problem.disk.hint": "Освободите место или задайте MAX_STORE_BYTES в config.txt.",
     "problem.input": "Сбой входа {name}.",
-    "problem.input.flooding": "Вход {name} присылает больше, чем принимается: отброшено показаний: {dropped}.",
-    "problem.input.flooding.hint": "Пусть присылает реже.",
+    "problem.input.flooding": "Часть того, что даёт вход {name}, не принимается; отброшено: {dropped}.",
     "problem.silent": "Нет новых значений: {duration}.",
     "problem.silent.hint": "Проверьте, работает ли collector и его входы.",
     "problem.stale": {
@@ -103,9 +102,10 @@ export default {
     "inputs.title": "Входы",
     "inputs.readings": { one: "{n} показание", few: "{n} показания", many: "{n} показаний", other: "{n} показания" },
     "inputs.dropped": { one: "{n} отброшено", few: "{n} отброшено", many: "{n} отброшено", other: "{n} отброшено" },
+    "inputs.texts": { one: "{n} текст пропущен", few: "{n} текста пропущено", many: "{n} текстов пропущено", other: "{n} текста пропущено" },
     "input.ok": "работает",
     "input.failing": "сбой",
-    "input.flooding": "присылает слишком много",
+    "input.flooding": "принимается не всё",
     "input.unknown": "неизвестно",
 
     "storage.title": "Хранилище",

@@ -68,8 +68,7 @@ export default {
     "problem.disk": "На диску залишилося мало місця: {bytes}.",
     "problem.disk.hint": "Звільніть місце або задайте MAX_STORE_BYTES у config.txt.",
     "problem.input": "Збій входу {name}.",
-    "problem.input.flooding": "Вхід {name} надсилає більше, ніж приймається: відкинуто показань: {dropped}.",
-    "problem.input.flooding.hint": "Нехай надсилає рідше.",
+    "problem.input.flooding": "Частина того, що дає вхід {name}, не приймається; відкинуто: {dropped}.",
     "problem.silent": "Немає нових значень: {duration}.",
     "problem.silent.hint": "Перевірте, чи працює collector і його входи.",
     "problem.stale": {
@@ -103,9 +102,10 @@ export default {
     "inputs.title": "Входи",
     "inputs.readings": { one: "{n} показання", few: "{n} показання", many: "{n} показань", other: "{n} показання" },
     "inputs.dropped": { one: "{n} відкинуто", few: "{n} відкинуто", many: "{n} відкинуто", other: "{n} відкинуто" },
+    "inputs.texts": { one: "{n} текст пропущено", few: "{n} тексти пропущено", many: "{n} текстів пропущено", other: "{n} тексту пропущено" },
     "input.ok": "працює",
     "input.failing": "збій",
-    "input.flooding": "надсилає забагато",
+    "input.flooding": "приймається не все",
     "input.unknown": "невідомо",
 
     "storage.title": "Сховище",
