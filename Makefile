@@ -234,8 +234,11 @@ test-all: ## make check and make test in one, as CI runs them
 bench: all test-tools ## the figures of docs/performance.md, in one run
 	@$(PYTHON) tests/bench/run
 
+screenshots: all ## pictures of the page, by the browser tests, into build/screenshots
+	@$(PYTHON) -m pytest -q -p no:cacheprovider --timeout=300 tests/browser
+
 soak: all ## the long fault campaigns
 	@TELEHAUL_KILLS=200 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 
 .PHONY: all programs dist install clean help check check-format check-layers check-banned check-headers check-clang \
-	check-cppcheck check-tidy check-corpora unit fuzzers test-tools fault-tools test test-all bench soak
+	check-cppcheck check-tidy check-corpora unit fuzzers test-tools fault-tools test test-all bench screenshots soak

@@ -118,7 +118,8 @@ export class Chart {
             underlayCallback: (canvas, area, graph) => this.#drawUnderlay(canvas, area, graph),
             axes: {
                 x: { ticker: (a, b, pixels) => timeTicks(a, b, pixels), axisLabelWidth: 72, drawGrid: false },
-                y: { ticker: (a, b, pixels) => valueTicks(a, b, pixels, unit), axisLabelWidth: VALUE_AXIS_PIXELS },
+                y: { ticker: (a, b, pixels) => (this.#rows.length === 0 ? [] : valueTicks(a, b, pixels, unit)),
+                     axisLabelWidth: VALUE_AXIS_PIXELS },
             },
             ...this.#colours(),
         });

@@ -46,9 +46,13 @@ export function languageSwitch({ load, control, short }) {
     };
     control.replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) =>
         element("option", { value: code, lang: code }, name)));
-    control.addEventListener("change", () => {
-        keep(CHOSEN, control.value);
-        use(control.value);
+    control.addEventListener("change", async () => {
+        try {
+            await use(control.value);
+            keep(CHOSEN, control.value);
+        } catch {
+            control.value = currentLanguage(); // its texts could not be fetched: the site is away
+        }
     });
     return {
         begin: () => use(wanted()),

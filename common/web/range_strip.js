@@ -1,12 +1,13 @@
 // The whole time that is kept, in one strip: a silhouette, marks of alarms, and the part that is seen as a window to
 // move or to widen at its ends. For the hand alone: keys and buttons do the same on the charts.
 
-import { clockTime, dayText } from "./format.js";
-import { element } from "./dom.js";
+import { dayText, localTime } from "./format.js";
+import { element, setText } from "./dom.js";
 
 const GRIP_PIXELS = 16; // at a window's end: it moves that end
 const WINDOW_MIN_PIXELS = 4;
-const DAY_MS = 86_400_000;
+const LINE_PIXELS = 1.5;
+const DAYS_MS = 4 * 86_400_000; // longer: days alone say enough
 
 function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -16,6 +17,7 @@ export class RangeStrip {
     #whole = [0, 1];
     #seen = [0, 1];
     #points = [];
+    #stepMs = 0;
     #marks = [];
     #grip = null; // {part: "from" | "to" | "all", time, seen}
 
@@ -31,11 +33,12 @@ export class RangeStrip {
         this.canvas.addEventListener("pointercancel", () => { this.#grip = null; });
     }
 
-    /* whole, seen: [from, to]. points: [{time, min, max}] over the whole. marks: [{from, to, level}]. */
-    show({ whole = this.#whole, seen = this.#seen, points = this.#points, marks = this.#marks }) {
+    /* whole, seen: [from, to]. points: [{time, min, max}] over the whole, each of stepMs. marks: [{from, to, level}]. */
+    show({ whole = this.#whole, seen = this.#seen, points = this.#points, stepMs = this.#stepMs, marks = this.#marks }) {
         this.#whole = [Math.min(whole[0], seen[0]), Math.max(whole[1], seen[1])];
         this.#seen = seen;
         this.#points = points;
+        this.#stepMs = stepMs;
         this.#marks = marks;
         this.redraw();
     }
@@ -102,8 +105,9 @@ export class RangeStrip {
         const span = all.max - all.min || 1;
         const yOf = (value) => height - 4 - (value - all.min) / span * (height - 12);
         pen.fillStyle = colour("fill");
+        const wide = Math.max(LINE_PIXELS, this.#xOf(this.#whole[0] + this.#stepMs));
         for (const { time, min, max } of this.#points)
-            pen.fillRect(this.#xOf(time), yOf(max), 1.5, Math.max(1.5, yOf(min) - yOf(max)));
+            pen.fillRect(this.#xOf(time), yOf(max), wide, Math.max(LINE_PIXELS, yOf(min) - yOf(max)));
     }
 
     #drawWindow(pen, height) {
@@ -139,8 +143,7 @@ export class RangeStrip {
         }
         this.#drawWindow(pen, height);
         const [from, to] = this.#whole;
-        const text = (time) => (to - from > DAY_MS ? dayText(time) : clockTime(time));
-        this.ends.children[0].textContent = text(from);
-        this.ends.children[1].textContent = text(to);
+        const text = to - from > DAYS_MS ? dayText : localTime;
+        [from, to].forEach((time, i) => setText(this.ends.children[i], text(time)));
     }
 }

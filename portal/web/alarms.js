@@ -59,7 +59,7 @@ function openCard(alarm) {
 
 function showOpen() {
     const open = [...machine.open].sort(byUrgency);
-    setText(byId("open-title"), t("alarms.open", { n: open.length }));
+    setText(byId("open-title"), open.length === 0 ? t("alarms.open.title") : t("alarms.open", { n: open.length }));
     byId("open-alarms").replaceChildren(...open.map(openCard));
     byId("open-none").hidden = open.length > 0;
 }

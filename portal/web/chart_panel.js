@@ -14,6 +14,7 @@ import { channelNamed, failed, machineNow, sampleIntervalMs } from "./machine.js
 
 const POINTS_MIN = 100;
 const POINTS_MAX = 4000;
+const WIDER = 1.25;
 const MARGIN = 0.5;       // of the range is asked for on either side, so that moving shows something at once
 const TABLE_ROWS = 60;
 const ALARMS_LISTED = 3;
@@ -24,6 +25,7 @@ export class ChartPanel {
     #chart = null;
     #asked = 0;
     #asking = false;
+    #askedWidth = 0; // pixels that the points were asked for
     #range = [0, 1];
     #alarms = [];
     #table = false;
@@ -108,6 +110,7 @@ export class ChartPanel {
         const [from, to] = this.#range;
         const margin = (to - from) * MARGIN;
         const pixels = Math.round(this.#chart?.area.width ?? this.plot.clientWidth);
+        this.#askedWidth = pixels;
         return get("/api/history", {
             channel: this.name,
             from: new Date(from - margin).toISOString(),
@@ -150,9 +153,11 @@ export class ChartPanel {
         this.#draw();
     }
 
-    /* Changes of the scheme and of the size. */
+    /* Changes of the scheme and of the size: much wider, and more points are worth asking for. */
     redraw() {
         this.#chart?.redraw();
+        if (this.#series !== null && (this.#chart?.area.width ?? 0) > this.#askedWidth * WIDER)
+            this.load();
     }
 
     #draw() {

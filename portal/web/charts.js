@@ -283,7 +283,7 @@ export function beginCharts() {
     on("values", takeValues);
     on("tick", follow);
     on("alarms", takeAlarm);
-    on("channels", () => visible && (panels.forEach((panel) => panel.retell()), showPicker()));
+    on("channels", () => visible && (panels.forEach((panel) => panel.retell()), showPicker(), showHead()));
     on("status", () => visible && showHead());
     on("ended", () => keepPanels([]));
     new ResizeObserver(() => panels.forEach((panel) => panel.redraw())).observe(byId("chart-panels"));

@@ -89,6 +89,9 @@ export default {
     "inputs.readings": { one: "{n} reading", other: "{n} readings" },
     "inputs.dropped": { one: "{n} dropped", other: "{n} dropped" },
     "inputs.texts": { one: "{n} text left out", other: "{n} texts left out" },
+    "inputs.count.texts_skipped": { one: "{n} text skipped", other: "{n} texts skipped" },
+    "inputs.count.lines_refused": { one: "{n} line refused", other: "{n} lines refused" },
+    "inputs.count.connections_refused": { one: "{n} connection refused", other: "{n} connections refused" },
     "input.ok": "working",
     "input.failing": "failing",
     "input.flooding": "partly refused",
@@ -144,6 +147,7 @@ export default {
 
     "alarms.badge": { one: "{n} open alarm", other: "{n} open alarms" },
     "alarms.open": { one: "{n} open alarm", other: "{n} open alarms" },
+    "alarms.open.title": "Open alarms",
     "alarms.open.none": "No alarm is open. A new one appears here by itself.",
     "alarms.for": "for {duration}",
     "alarms.since": "since",

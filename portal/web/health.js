@@ -13,6 +13,7 @@ const SERVICE_STATES = {
     stopped: ["stopped", "problem"],
     hung: ["problem", "problem"],
 };
+const COUNTS = ["texts_skipped", "lines_refused", "connections_refused"]; // what an input did not take
 const INPUT_STATES = { ok: ["ok", "ok"], failing: ["problem", "problem"], flooding: ["attention", "attention"] };
 
 /* word(state): in the viewer's language; a state that is not known is "unknown". */
@@ -59,6 +60,8 @@ function inputRow(input) {
     const facts = [element("span", {}, t("inputs.readings", { n: input.readings ?? 0 }))];
     if (input.dropped > 0)
         facts.push(element("span", {}, t("inputs.dropped", { n: input.dropped })));
+    facts.push(...COUNTS.filter((name) => input.counts?.[name] > 0)
+        .map((name) => element("span", {}, t(`inputs.count.${name}`, { n: input.counts[name] }))));
     if (input.counts?.texts_skipped > 0)
         facts.push(element("span", {}, t("inputs.texts", { n: input.counts.texts_skipped })));
     return element("div", { class: "unit-row", role: "listitem", "data-input": input.name },

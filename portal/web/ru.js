@@ -103,6 +103,9 @@ export default {
     "inputs.readings": { one: "{n} показание", few: "{n} показания", many: "{n} показаний", other: "{n} показания" },
     "inputs.dropped": { one: "{n} отброшено", few: "{n} отброшено", many: "{n} отброшено", other: "{n} отброшено" },
     "inputs.texts": { one: "{n} текст пропущен", few: "{n} текста пропущено", many: "{n} текстов пропущено", other: "{n} текста пропущено" },
+    "inputs.count.texts_skipped": { one: "пропущен {n} текст", few: "пропущено {n} текста", many: "пропущено {n} текстов", other: "пропущено {n} текста" },
+    "inputs.count.lines_refused": { one: "отклонена {n} строка", few: "отклонено {n} строки", many: "отклонено {n} строк", other: "отклонено {n} строки" },
+    "inputs.count.connections_refused": { one: "отклонено {n} соединение", few: "отклонено {n} соединения", many: "отклонено {n} соединений", other: "отклонено {n} соединения" },
     "input.ok": "работает",
     "input.failing": "сбой",
     "input.flooding": "принимается не всё",
@@ -174,6 +177,7 @@ export default {
     "alarms.open": {
         one: "{n} активная тревога", few: "{n} активные тревоги", many: "{n} активных тревог", other: "{n} активной тревоги",
     },
+    "alarms.open.title": "Активные тревоги",
     "alarms.open.none": "Активных тревог нет. Новая появится здесь сама.",
     "alarms.for": "длится {duration}",
     "alarms.since": "с",

@@ -103,6 +103,9 @@ export default {
     "inputs.readings": { one: "{n} показання", few: "{n} показання", many: "{n} показань", other: "{n} показання" },
     "inputs.dropped": { one: "{n} відкинуто", few: "{n} відкинуто", many: "{n} відкинуто", other: "{n} відкинуто" },
     "inputs.texts": { one: "{n} текст пропущено", few: "{n} тексти пропущено", many: "{n} текстів пропущено", other: "{n} тексту пропущено" },
+    "inputs.count.texts_skipped": { one: "пропущено {n} текст", few: "пропущено {n} тексти", many: "пропущено {n} текстів", other: "пропущено {n} тексту" },
+    "inputs.count.lines_refused": { one: "відхилено {n} рядок", few: "відхилено {n} рядки", many: "відхилено {n} рядків", other: "відхилено {n} рядка" },
+    "inputs.count.connections_refused": { one: "відхилено {n} з’єднання", few: "відхилено {n} з’єднання", many: "відхилено {n} з’єднань", other: "відхилено {n} з’єднання" },
     "input.ok": "працює",
     "input.failing": "збій",
     "input.flooding": "приймається не все",
@@ -174,6 +177,7 @@ export default {
     "alarms.open": {
         one: "{n} активна тривога", few: "{n} активні тривоги", many: "{n} активних тривог", other: "{n} активної тривоги",
     },
+    "alarms.open.title": "Активні тривоги",
     "alarms.open.none": "Активних тривог немає. Нова з’явиться тут сама.",
     "alarms.for": "триває {duration}",
     "alarms.since": "від",

@@ -9,8 +9,8 @@ import urllib.parse
 import made_up_machine as made_up
 import pytest
 import telehaul
-from page import (GONE, drawn, every, log_in, one, open_page, open_view, set_width, small_targets, take, text_of, wait_for,
-                  wait_for_text)
+from page import (GONE, drawn, every, log_in, one, open_page, open_view, set_width, small_targets, strip_drawn, take, text_of,
+                  wait_for, wait_for_text)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -320,12 +320,14 @@ def test_pictures(browser, portal, scheme):
     root = month(portal)
     open_view(browser, root, scheme, address="#/chart?c=coolant_temp&c=engine_rpm&range=1h")
     drawn(browser, 2)
+    strip_drawn(browser)
     take(browser, f"charts-{scheme}")
     browser.get(f"{root.url()}/#/chart?c=coolant_temp&c=oil_pressure&range=24h")
     drawn(browser, 2)
     take(browser, f"charts-day-{scheme}", (360, 1440))
     set_width(browser, 320)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
+    set_width(browser, 1440)
     browser.get(f"{root.url()}/#/chart?c=engine_rpm&range=30d")
     drawn(browser)
     take(browser, f"chart-month-{scheme}", (1440,))

@@ -2,7 +2,7 @@
 limit, and the page shows it by itself."""
 
 import telehaul
-from page import drawn, every, log_in, one, take, text_of, wait_for, wait_for_text
+from page import drawn, every, log_in, one, text_of, wait_for, wait_for_text
 
 
 def test_from_a_limit_in_config_txt_to_the_chart(browser, make_root):
@@ -23,5 +23,4 @@ def test_from_a_limit_in_config_txt_to_the_chart(browser, make_root):
     drawn(browser)
     wait_for_text(browser, ".chart-alarms", "above its limit of 1 rpm")
     telehaul.wait_until(lambda: " rpm in this time" in text_of(browser, ".chart-readout"), "its values")
-    take(browser, "real-machine", (1440,))
     browser.get("about:blank")

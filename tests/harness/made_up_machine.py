@@ -36,12 +36,18 @@ def works(time_s):
 # (began, ended) in s ago: the coolant was too hot; None: it still is
 HOT = [(190, None)] + [(day * 86400 + 5000, day * 86400 + 4400 - 60 * day) for day in (1, 2, 5, 9, 12, 20)]
 
+LOW_AGO_S = 2 * 3600  # since then the battery is low
+
 
 def is_hot(time_s):
     """0 to 1: it heats up for two minutes before it is too hot."""
     ago = datetime.datetime.now().timestamp() - time_s
     near = [(began + 120 - ago) / 120 for began, ended in HOT if (ended or -60) <= ago <= began + 120]
     return min(1, max(near, default=0))
+
+
+def is_low(time_s):
+    return datetime.datetime.now().timestamp() - time_s <= LOW_AGO_S
 
 
 def value_of(channel, time_s, dice):
@@ -52,12 +58,12 @@ def value_of(channel, time_s, dice):
         "engine_rpm": 1450 + 320 * day + 60 * noise,
         "coolant_temp": 84 + 5 * math.sin(time_s / 9000) + 0.5 * noise + 18 * is_hot(time_s),
         "oil_pressure": 4.1 + 0.5 * day + 0.08 * noise,
-        "battery_voltage": 13.8 + 0.2 * math.sin(time_s / 20000) + 0.04 * noise,
+        "battery_voltage": (11.3 if is_low(time_s) else 13.8) + 0.2 * math.sin(time_s / 20000) + 0.04 * noise,
     }[channel]
 
 
 def write_month(root, days=30):
-    """Roll-ups of all days, readings close together of the last one. """
+    """Roll-ups of all days, readings close together of the last one."""
     dice = random.Random(20261121)
     now = math.floor(datetime.datetime.now().timestamp() / ROLLUP_S) * ROLLUP_S
     ids = {row[0]: number for number, row in enumerate(root.channels, 1)}
@@ -115,7 +121,7 @@ def write_alarm(root, channel, severity, message, raised_s, resolved_s=None, ala
 def write_alarms(root):
     """Two that last and a history, in the words of collector/alarm.c."""
     write_alarm(root, "coolant_temp", "critical", "coolant_temp is 104.2 degC, above its limit of 95 degC", -HOT[0][0])
-    write_alarm(root, "battery_voltage", "warning", "battery_voltage is 11.3 V, below its limit of 11.5 V", -2 * 3600)
+    write_alarm(root, "battery_voltage", "warning", "battery_voltage is 11.3 V, below its limit of 11.6 V", -LOW_AGO_S)
     for began, ended in HOT[1:]:
         write_alarm(root, "coolant_temp", "warning", "coolant_temp is 96.1 degC, above its limit of 95 degC", -began, -ended)
     write_alarm(root, "oil_pressure", "critical", "oil_pressure is 0.8 bar, below its limit of 1 bar", -3 * 86400, -3 * 86400 + 45)

@@ -104,6 +104,10 @@ def drawn(browser, charts=1):
                         not every(browser, ".chart[data-loading]"), f"{charts} drawn charts")
 
 
+def strip_drawn(browser):
+    telehaul.wait_until(lambda: every(browser, "#chart-strip[data-drawn]"), "the strip")
+
+
 def take(browser, name, widths=WIDTHS):
     """One picture a width, of the whole page; nothing sticks out, and no text is missing (its key would show)."""
     shown = one(browser, "body").text

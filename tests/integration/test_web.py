@@ -197,6 +197,14 @@ def test_every_label_names_what_is_there():
     assert wanted <= set(ids)
 
 
+def test_every_module_is_loaded_at_once():
+    """A slow link takes one round for all of them, not one for each that names the next."""
+    listed = re.findall(r'rel="modulepreload" href="([^"]+)"', (PORTAL / "index.html").read_text())
+    modules = {f"/{path.name}" for path in PORTAL.glob("*.js") if path.stem not in LANGUAGES}
+    modules |= {f"/common/{path.name}" for path in COMMON.glob("*.js")}
+    assert sorted(listed) == sorted(modules - {"/app.js", "/common/scheme.js"})
+
+
 def test_every_module_is_found():
     for path in (*PORTAL.glob("*.js"), *COMMON.glob("*.js")):
         for target in re.findall(r'from "\./([^"]+)"', path.read_text()):
