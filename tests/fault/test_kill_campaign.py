@@ -1,4 +1,4 @@
-"""kill -9 of any program at any moment: no reading that a tick had committed is lost, none comes home twice.
+"""kill -9 of any program at any moment: no reading and no alarm that a tick had committed is lost, none comes home twice.
 
 TELEHAUL_KILLS says how often (20; `make soak`: 200), TELEHAUL_SEED makes a run the same choices again."""
 
@@ -20,6 +20,9 @@ KILLS = int(os.environ.get("TELEHAUL_KILLS", "20"))
 SEED = int(os.environ.get("TELEHAUL_SEED", str(random.SystemRandom().randrange(10**6))))
 WINDOW = 20000
 LOAD = "drive channels=200 rate=20"  # made-up readings: 4,000 a second
+# made-up limits in the midst of what is measured, so that alarms are raised and end all the time
+LIMITS = ["engine_rpm alarm_high=1800 hysteresis=50", "throttle_position alarm_high=20 hysteresis=1 severity=info",
+          "steering_angle alarm_low=-5 alarm_high=5 hysteresis=1 severity=critical", "air_flow alarm_high=30 hysteresis=1"]
 
 
 def processes_of(root, but=None):
@@ -47,6 +50,11 @@ def fingerprint(root, last_seq):
                           "where r.seq <= ? and r.seq > ? order by r.seq", last_seq, last_seq - WINDOW):
         digest.update(repr(row).encode())
     return digest.hexdigest()
+
+
+def raised(root):
+    """What an alarm is from its first moment on."""
+    return set(root.query("select alarm_id, channel_id, severity, message, raised_us from alarms"))
 
 
 class Campaign:
@@ -92,16 +100,32 @@ def rows_at_home(folder):
                           "using (vehicle_id, channel_id) order by m.time_us, c.name").fetchall()
 
 
+ALARM = "a.alarm_id, c.name, a.severity, a.message, a.raised_us, a.resolved_us"
+
+
+def alarms_of_store(root, last_seq):
+    """Those that did not change since, by alarm_id, and the ids of all."""
+    same = root.query(f"select {ALARM} from alarms a join channels c using (channel_id) where a.seq <= ?", last_seq)
+    return {row[0]: row for row in same}, {row[0] for row in root.query("select alarm_id from alarms")}
+
+
+def alarms_at_home(folder):
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/home/central.db?mode=ro", uri=True)) as db:
+        return {row[0]: row for row in db.execute(f"select {ALARM} from alarms_log a join channel_config c "
+                                                  "using (vehicle_id, channel_id)")}
+
+
 def test_kill_at_random_loses_nothing(make_root, tmp_path):
     choice = random.Random(SEED)
     print(f"seed {SEED}, {KILLS} kills")
     root = make_root(inputs=[LOAD], config={"SAMPLE_INTERVAL_MS": 100})
+    root.repeat("CHANNEL", LIMITS)
     campaign = Campaign(root, tmp_path)
-    wait_until(lambda: root.readings() > 1000, "a first thousand readings")
+    wait_until(lambda: root.readings() > 1000 and raised(root), "a first thousand readings, and an alarm")
     killed = {}
     for _ in range(KILLS):
         last_seq = root.query("select max(seq) from readings")[0][0]
-        before = fingerprint(root, last_seq)
+        before, alarms_before = fingerprint(root, last_seq), raised(root)
         victim = choice.choice(["collector", "agent", "sync_client", "watchdog"])
         sync = campaign.sync()
         time.sleep(choice.uniform(0, 0.8))  # a random moment, not a wait for something
@@ -109,6 +133,7 @@ def test_kill_at_random_loses_nothing(make_root, tmp_path):
         killed[victim] = killed.get(victim, 0) + 1
         wait_until(lambda: not sync.running(), "the end of sync_client", deadline_s=120)
         assert fingerprint(root, last_seq) == before, f"committed readings changed after the kill of {victim}"
+        assert alarms_before <= raised(root), f"a committed alarm is lost after the kill of {victim}"
         wait_until(lambda: root.query("select max(seq) from readings")[0][0] > last_seq, "measuring to go on")
     print(f"killed {killed}")
 
@@ -116,10 +141,16 @@ def test_kill_at_random_loses_nothing(make_root, tmp_path):
     last = campaign.sync("--json", "--quiet")
     wait_until(lambda: not last.running(), "the last sync_client", deadline_s=120)
     assert last.process.returncode == 0, last.output()
-    last_seq = json.loads(last.output().splitlines()[-1])["last_seq"]
-    store, home = rows_of_store(root, last_seq), rows_at_home(tmp_path)
+    result = json.loads(last.output().splitlines()[-1])
+    store, home = rows_of_store(root, result["last_seq"]), rows_at_home(tmp_path)
     assert len(store) == len(home)
     assert store == home
-    print(f"{len(home)} readings, each of them once")
+    (same, every), alarms = alarms_of_store(root, result["alarms_last_seq"]), alarms_at_home(tmp_path)
+    assert same and same.keys() <= alarms.keys() <= every
+    assert {alarm_id: alarms[alarm_id] for alarm_id in same} == same
+    archives = list((tmp_path / "home" / "m1").glob("*.json"))
+    assert all(json.loads(path.read_text())["format"] == "zstd" for path in archives)
+    assert not list((tmp_path / "home" / "m1").glob("*.part"))
+    print(f"{len(home)} readings, each of them once; {len(alarms)} alarms, {len(archives)} archives")
     assert campaign.watchdog.stop() == 0
     assert not processes_of(root)
