@@ -445,6 +445,20 @@ static void both_lines_of_an_alarm_in_one_call(void **state)
     assert_int_equal(add_alarms(store, 4, NULL, 0), 0);
 }
 
+static void an_alarm_of_a_clock_gone_mad(void **state)
+{
+    struct store *store = *state;
+    struct central_alarm alarms[] = {hot, hot};
+    for (int i = 0; i < 2; i++) {
+        alarms[i].alarm_id = i;
+        alarms[i].raised_us = us_of(i == 0 ? "0000-01-01T00:00:00.000001Z" : "9999-12-31T23:59:59.999999Z");
+        alarms[i].resolved_us = alarms[i].raised_us;
+    }
+    assert_int_equal(add_alarms(store, 9, alarms, 2), 2);
+    assert_int_equal(ask(store, "SELECT {raised} FROM alarms_log WHERE alarm_id = 0"), alarms[0].raised_us);
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log WHERE alarm_id = 1"), alarms[1].raised_us);
+}
+
 static void too_many_alarms_are_a_bug(void **state)
 {
     struct store *store = *state;
@@ -516,6 +530,7 @@ int main(void)
         IN_BOTH(alarms_come_with_their_cursor),
         IN_BOTH(an_alarm_ends_once_and_for_all),
         IN_BOTH(both_lines_of_an_alarm_in_one_call),
+        IN_BOTH(an_alarm_of_a_clock_gone_mad),
         IN_BOTH(too_many_alarms_are_a_bug),
         IN_BOTH(the_lock_is_taken_and_given_back),
         IN_BOTH(the_journal_forgets_after_30_days),
