@@ -159,9 +159,11 @@ static bool takes_gzip(struct http_request *request)
     if (gzip == NULL)
         return false;
     const char *weight = gzip + strlen("gzip");
-    weight += strspn(weight, " ");
-    return strncmp(weight, ";q=0", 4) != 0 ||
-           (weight[4] == '.' && strspn(weight + 5, "0") < strspn(weight + 5, "0123456789"));
+    weight += strspn(weight, " ;");
+    if (strncmp(weight, "q=", 2) != 0)
+        return true;
+    weight += 2 + strspn(weight + 2, "0.");
+    return *weight >= '1' && *weight <= '9';
 }
 
 void pages_get(struct http_request *request)
