@@ -70,17 +70,6 @@ bool alarm_limits_check(const struct alarm_limits *limits, struct error *err)
     return true;
 }
 
-bool alarm_raises(const struct alarm_limits *limits, enum alarm_side side, double value)
-{
-    return side == ALARM_HIGH ? value >= limits->at[side] : value <= limits->at[side];
-}
-
-bool alarm_ends(const struct alarm_limits *limits, enum alarm_side side, double value)
-{
-    double at = limits->at[side];
-    return side == ALARM_HIGH ? value < at - limits->hysteresis : value > at + limits->hysteresis;
-}
-
 /* ---- for people ---- */
 
 /* Scaling leaves 104.19999999999999 where 104.2 is meant: ten digits are more than a sensor knows. */

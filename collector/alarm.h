@@ -29,8 +29,15 @@ bool alarm_limits_any(const struct alarm_limits *limits);
 bool alarm_limits_check(const struct alarm_limits *limits, struct error *err) MUST_USE;
 
 /* Whether the value raises the alarm of that side, and whether it ends one that lasts. */
-bool alarm_raises(const struct alarm_limits *limits, enum alarm_side side, double value);
-bool alarm_ends(const struct alarm_limits *limits, enum alarm_side side, double value);
+static inline bool alarm_raises(const struct alarm_limits *limits, enum alarm_side side, double value)
+{
+    return side == ALARM_HIGH ? value >= limits->at[side] : value <= limits->at[side];
+}
+static inline bool alarm_ends(const struct alarm_limits *limits, enum alarm_side side, double value)
+{
+    double at = limits->at[side];
+    return side == ALARM_HIGH ? value < at - limits->hysteresis : value > at + limits->hysteresis;
+}
 
 const char *alarm_side_name(enum alarm_side side); /* low, high */
 bool alarm_side_parse(struct view text, enum alarm_side *out) MUST_USE;
