@@ -36,11 +36,23 @@ static void end_session(void *context, const struct session_summary *session)
     contacts_note(&agent->contacts, session);
 }
 
+static bool open_table(struct agent *agent, struct error *err)
+{
+    agent->of_table = export_is_of_table(agent->appliance);
+    if (!agent->of_table)
+        return true;
+    if (!export_table_open(agent->appliance, &agent->table, err))
+        return false;
+    log_info(agent->log, "exports are of the table %s.%s", agent->table.table.schema,
+             agent->table.table.table);
+    return true;
+}
+
 static bool open_parts(struct agent *agent, struct error *err)
 {
     if (!appliance_path(agent->appliance, agent->appliance->config.telemetry_dir, &agent->telemetry_folder,
                         err) ||
-        !find_keys(agent, err) || !open_memory(agent, err) ||
+        !find_keys(agent, err) || !open_memory(agent, err) || !open_table(agent, err) ||
         !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
         !rate_init(&agent->rate, agent->clock, err))
         return false;
@@ -101,6 +113,7 @@ void agent_tick(struct agent *agent)
 
 void agent_close(struct agent *agent)
 {
+    atomic_store(&agent->stopping, true);
     http_server_stop(agent->server);
     if (agent->sessions != NULL) {
         sessions_free(agent->sessions); /* says what is left */

@@ -6,6 +6,7 @@
 
 #include "agent/authenticator.h"
 #include "agent/contacts.h"
+#include "agent/export_table.h"
 #include "agent/identity.h"
 #include "agent/last_sync.h"
 #include "agent/rate.h"
@@ -31,7 +32,10 @@ struct agent {
     struct last_sync last_sync;
     struct contacts contacts;
     struct path telemetry_folder;
+    bool of_table; /* exports are of a table in PostgreSQL */
+    struct export_table table;
     atomic_int exports;       /* under way */
+    atomic_bool stopping;     /* what waits for PostgreSQL gives up */
     atomic_bool support_busy; /* a support bundle is under way */
     struct http_server *server;
 };

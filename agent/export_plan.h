@@ -23,4 +23,8 @@ struct export_plan {
 bool export_plan_local(struct agent *agent, const struct export_request *wanted, struct export_plan *out,
                        struct refusal *refusal) MUST_USE;
 
+/* From the table of EXPORT_SOURCE, agent->of_table; it may take a while. As export_plan_local. */
+bool export_plan_table(struct agent *agent, const struct export_request *wanted, struct export_plan *out,
+                       struct refusal *refusal) MUST_USE;
+
 #endif

@@ -64,7 +64,8 @@ static size_t given(const char *value)
     return value != NULL ? 1 : 0;
 }
 
-bool export_request_read(struct http_request *request, struct export_request *out, struct refusal *refusal)
+bool export_request_read(struct http_request *request, bool cursor, struct export_request *out,
+                         struct refusal *refusal)
 {
     const char *stream = http_query(request, "stream");
     *out = (struct export_request){
@@ -82,6 +83,9 @@ bool export_request_read(struct http_request *request, struct export_request *ou
         return bad(refusal, "bad_request", "since and after are two ways to say the same: give one");
     if (!read_stream(stream, out, refusal))
         return false;
+    if (!cursor && out->after != NULL)
+        return bad(refusal, "no_cursor",
+                   "this machine exports a table, whose rows have no seq: ask with since");
     if (out->stream == EXPORT_CHANNELS && range > 0)
         return bad(refusal, "bad_request",
                    "channels are always exported whole: stream is the only parameter");

@@ -22,8 +22,9 @@ struct refusal {
     const char *error, *detail;
 };
 
-/* False with *refusal (400). */
-bool export_request_read(struct http_request *request, struct export_request *out,
+/* cursor: whether there is a seq to ask by; without, `after` is refused whatever stands in it. False with
+ * *refusal (400). */
+bool export_request_read(struct http_request *request, bool cursor, struct export_request *out,
                          struct refusal *refusal) MUST_USE;
 
 /* Sets *refusal; always false. */

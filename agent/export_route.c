@@ -151,7 +151,9 @@ static bool export_as_wanted(struct http_request *request, const struct export_r
 {
     struct export_plan plan;
     struct refusal refusal;
-    if (export_plan_local(agent_of(request), wanted, &plan, &refusal))
+    struct agent *agent = agent_of(request);
+    if (agent->of_table ? export_plan_table(agent, wanted, &plan, &refusal)
+                        : export_plan_local(agent, wanted, &plan, &refusal))
         return start_stream(request, wanted, &plan);
     if (refusal.status == 409)
         answer_store_changed(request, &refusal, plan.store_id);
@@ -160,12 +162,12 @@ static bool export_as_wanted(struct http_request *request, const struct export_r
     return false;
 }
 
-void answer_export(struct http_request *request)
+static void answer_now(struct http_request *request)
 {
     struct agent *agent = agent_of(request);
     struct export_request wanted;
     struct refusal refusal;
-    if (!export_request_read(request, &wanted, &refusal)) {
+    if (!export_request_read(request, !agent->of_table, &wanted, &refusal)) {
         answer_refusal(request, &refusal);
         return;
     }
@@ -177,4 +179,12 @@ void answer_export(struct http_request *request)
     }
     if (!export_as_wanted(request, &wanted))
         atomic_fetch_sub(&agent->exports, 1);
+}
+
+void answer_export(struct http_request *request)
+{
+    if (agent_of(request)->of_table)
+        http_answer_aside(request, answer_now);
+    else
+        answer_now(request);
 }

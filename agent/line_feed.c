@@ -118,6 +118,8 @@ void line_feed_free(struct line_feed *feed)
         feed->stop = true;
         pthread_cond_signal(&feed->changed);
         pthread_mutex_unlock(&feed->lock);
+        if (feed->source->kind->stop != NULL)
+            feed->source->kind->stop(feed->source);
         pthread_join(feed->thread, NULL);
     }
     feed->source->kind->free(feed->source);

@@ -16,6 +16,8 @@ struct line_source_kind {
      * least INFO_LINE_MAX_BYTES. */
     bool (*read)(struct line_source *source, char *out, size_t out_bytes, size_t *size, struct error *err);
     void (*free)(struct line_source *source);
+    /* From another thread: makes a read that waits for something fail soon. NULL: none waits. */
+    void (*stop)(struct line_source *source);
 };
 
 /* The first member of every source's own struct. */

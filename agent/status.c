@@ -11,6 +11,11 @@ enum { COLLECTOR_REPORT_MAX_BYTES = 64 * 1024, STATUS_MAX_BYTES = 128 * 1024 };
 
 static void write_store(struct json_writer *writer, const struct agent *agent)
 {
+    if (agent->of_table) {
+        json_string(writer, "store_id", agent->table.store_id);
+        json_null(writer, "next_seq");
+        return;
+    }
     struct store_state state;
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(agent->telemetry_folder.text, NULL);
     if (reader != NULL && store_reader_state(reader, &state, NULL)) {
@@ -58,12 +63,14 @@ static void write_texts(struct json_writer *writer, const char *key, const char 
     json_end_array(writer);
 }
 
-static void write_exports(struct json_writer *writer)
+/* A table has readings alone. */
+static void write_exports(struct json_writer *writer, const struct agent *agent)
 {
     static const char *const formats[] = {"gzip", "zstd", NULL};
     static const char *const streams[] = {"readings", "alarms", "channels", NULL};
+    static const char *const table_streams[] = {"readings", NULL};
     write_texts(writer, "export_formats", formats);
-    write_texts(writer, "export_streams", streams);
+    write_texts(writer, "export_streams", agent->of_table ? table_streams : streams);
 }
 
 static void write_status(struct json_writer *writer, struct agent *agent)
@@ -80,7 +87,7 @@ static void write_status(struct json_writer *writer, struct agent *agent)
     write_disk(writer, agent);
     write_collector(writer, agent);
     json_time_us(writer, "last_sync", last_sync_time_us(&agent->last_sync));
-    write_exports(writer);
+    write_exports(writer, agent);
     json_end_object(writer);
 }
 
