@@ -27,6 +27,7 @@ struct recorder {
     struct store_scrub scrub;
     struct rollup rollup;
     struct recorder_status status;
+    int64_t written; /* readings since retention last looked */
     int64_t next_minute_us, next_retention_us, next_age_us, next_rollup_us; /* monotonic */
 };
 
@@ -225,9 +226,11 @@ static bool write_pending(struct recorder *recorder, struct error *err)
         ok = replace(recorder, &why, err) && store_writer_write(recorder->writer, recorder->spec.channels,
                                                                 pending->items, pending->count, err);
     }
-    if (ok)
-        pending->count = recorder->alarms.judged = 0;
-    return ok;
+    if (!ok)
+        return false;
+    recorder->written += (int64_t)pending->count;
+    pending->count = recorder->alarms.judged = 0;
+    return true;
 }
 
 static bool write_with_reserve(struct recorder *recorder, struct error *err)
@@ -292,19 +295,23 @@ static bool delete_chunk(struct recorder *recorder, int64_t *deleted, struct err
            (*deleted > 0 || max_bytes == 0 || retention_by_size(recorder->writer, max_bytes, deleted, err));
 }
 
-/* As many chunks as the budget allows; what is left is the next tick's. */
+/* As many chunks as the budget allows, and as many readings as have come in since the last look: no flow
+ * outruns it. What is left is the next tick's. */
 static void delete_old(struct recorder *recorder)
 {
     int64_t start_us = now_us(recorder);
     int64_t deleted = 1;
-    if (start_us < recorder->next_retention_us)
+    if (start_us < recorder->next_retention_us && recorder->written < RETENTION_WRITTEN_READINGS)
         return;
-    while (deleted > 0 && now_us(recorder) - start_us < RETENTION_BUDGET_MS * US_PER_MS) {
+    int64_t owed = recorder->written;
+    recorder->written = 0;
+    while (deleted > 0 && (owed > 0 || now_us(recorder) - start_us < RETENTION_BUDGET_MS * US_PER_MS)) {
         struct error err;
         if (!delete_chunk(recorder, &deleted, &err)) {
             tidy_failed(recorder, &err);
             return;
         }
+        owed -= deleted;
     }
     if (deleted == 0)
         recorder->next_retention_us = start_us + (int64_t)RETENTION_SIZE_S * US_PER_S;

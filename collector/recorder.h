@@ -24,9 +24,10 @@ enum {
         2 * 1024 * 1024,   /* free inside the file that deleting aims at then; a quarter of it if less */
     RETENTION_SIZE_S = 10, /* how often size and age are looked at; seldom by age, so that few exports find */
     RETENTION_AGE_S = 600, /* readings gone that they had counted */
-    RETENTION_BUDGET_MS = 100, /* of one tick */
-    ROLLUP_PERIOD_S = 10,      /* how often new readings are folded into the roll-ups */
-    ROLLUP_BUDGET_MS = 50,     /* of one tick */
+    RETENTION_BUDGET_MS = 100,              /* of one tick */
+    RETENTION_WRITTEN_READINGS = 20 * 1000, /* so many have come in: it looks at once */
+    ROLLUP_PERIOD_S = 10,                   /* how often new readings are folded into the roll-ups */
+    ROLLUP_BUDGET_MS = 50,                  /* of one tick */
 };
 
 enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };

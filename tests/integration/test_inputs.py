@@ -318,6 +318,20 @@ def test_a_store_that_takes_nothing_holds_the_senders_and_loses_nothing(make_roo
     assert lines.report()["dropped"] == 0
 
 
+def test_a_flow_does_not_outrun_the_deletion_of_the_oldest(make_root):
+    most = 16 * 2**20
+    lines = Lines(make_root, config={"MAX_STORE_BYTES": most}).start()
+    wanted = 1_000_000
+    with lines.connect() as sender:
+        for first in range(0, wanted, 1000):
+            sender.sendall("".join(f"m v={i} {NOW_NS + 1000 * i}\n" for i in range(first, first + 1000)).encode())
+    wait_until(lambda: lines.root.query("select max(seq) from readings") == [(wanted,)], "the last point")
+    lines.collector.stop()
+    store = json.loads((lines.root.path / "run" / "collector.json").read_text())["store"]
+    assert store["used_bytes"] < 1.2 * most and store["bytes"] < 1.5 * most
+    assert lines.root.readings() > 200_000
+
+
 def test_a_restart_while_senders_stay(lines):
     sender = lines.connect()
     sender.sendall(b"m v=1\n")
