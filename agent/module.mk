@@ -18,4 +18,5 @@ $(call unit,agent/support_file,agent/support_file.c agent/secret_mask.c $(common
 $(call unit,agent/support_logs,agent/support_logs.c $(common_lib))
 $(call unit,agent/support_listing,agent/support_listing.c $(common_lib))
 $(call bench,scan,$(B)/lib/common_lib.a)
+$(call fuzz,support,agent/secret_mask.c $(common_lib))
 $(call fuzz,auth,agent/authenticator.c agent/challenge.c agent/replay.c $(B)/lib/keys_lib.a $(common_lib))

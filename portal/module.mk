@@ -11,3 +11,4 @@ $(call appliance_program,portal,portal/main.c $(portal_lib) $(B)/gen/portal_asse
 $(call unit,portal/hosts,portal/hosts.c $(common_lib))
 $(call unit,portal/pin,portal/pin.c $(common_lib))
 $(call unit,portal/session,portal/session.c $(common_lib))
+$(call fuzz,http_pieces,portal/hosts.c portal/session.c agent/accept.c $(common_lib))

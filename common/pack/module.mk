@@ -1,3 +1,5 @@
 $(call unit,common/pack/tar_check,$(common_lib))
 $(call unit,common/pack/tar_writer,$(common_lib))
 $(call unit,common/pack/packer,$(common_lib))
+$(call fuzz,gzip,$(common_lib))
+$(call fuzz,unpack,$(common_lib))
