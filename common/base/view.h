@@ -37,4 +37,12 @@ static inline bool view_starts(struct view view, const char *prefix)
     return view.size >= size && memcmp(view.data, prefix, size) == 0;
 }
 
+static inline bool view_ends(struct view view, const char *ending)
+{
+    size_t size = strlen(ending);
+    if (view.data == NULL || view.size < size)
+        return size == 0;
+    return memcmp(view.data + view.size - size, ending, size) == 0;
+}
+
 #endif

@@ -6,6 +6,8 @@
 
 #include "server_tools/central/small_streams.h"
 
+enum { ENDING_BYTES = 32 };
+
 /* ---- one file ---- */
 
 int archive_file_open(const char *path, int64_t *bytes, struct error *err)
@@ -83,13 +85,6 @@ static bool open_small(struct archive_files *files, const char *archive_path, en
 
 /* ---- all of them ---- */
 
-static bool ends_with(struct view text, const char *word, const char *suffix)
-{
-    char ending[32];
-    size_t size = (size_t)snprintf(ending, sizeof(ending), ".%s%s", word, suffix);
-    return text.size > size && memcmp(text.data + text.size - size, ending, size) == 0;
-}
-
 /* Alarms and channels come with their readings. */
 static bool refuse_small(const char *path, struct error *err)
 {
@@ -97,8 +92,9 @@ static bool refuse_small(const char *path, struct error *err)
     static const enum pack_format formats[] = {PACK_GZIP, PACK_ZSTD};
     for (size_t i = 0; i < COUNT_OF(small) * COUNT_OF(formats); i++) {
         const char *word = archive_stream_word(small[i / COUNT_OF(formats)]);
-        const char *suffix = pack_suffix(formats[i % COUNT_OF(formats)]);
-        if (ends_with(view_of(path), word, suffix))
+        char ending[ENDING_BYTES];
+        snprintf(ending, sizeof(ending), ".%s%s", word, pack_suffix(formats[i % COUNT_OF(formats)]));
+        if (view_ends(view_of(path), ending))
             return error_set(err, ERR_USAGE,
                              "%s holds an archive's %s: give the archive itself, the file without `.%s` "
                              "in its name, and they come with it",

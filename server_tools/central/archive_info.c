@@ -209,9 +209,8 @@ bool archive_json_path(const char *archive_path, struct path *out)
     struct view path = view_of(archive_path);
     for (size_t i = 0; i < COUNT_OF(format_words); i++) {
         const char *suffix = pack_suffix((enum pack_format)i);
-        size_t size = strlen(suffix);
-        if (path.size > size && strcmp(path.data + path.size - size, suffix) == 0)
-            return path_printf(out, NULL, "%.*s.json", (int)(path.size - size), archive_path);
+        if (view_ends(path, suffix))
+            return path_printf(out, NULL, "%.*s.json", (int)(path.size - strlen(suffix)), archive_path);
     }
     return false;
 }

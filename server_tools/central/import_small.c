@@ -7,34 +7,38 @@
 
 struct channels {
     size_t count, room;
-    struct channel_record *records;
+    struct channel_record *records;    /* room of them, behind the rows */
+    struct central_description rows[]; /* room of them; their texts are those of records */
 };
+
+/* One block, to be freed. */
+static struct channels *channels_new(size_t room, struct error *err)
+{
+    struct channels *channels =
+        calloc(1, sizeof(*channels) + room * (sizeof(channels->rows[0]) + sizeof(channels->records[0])));
+    if (channels == NULL) {
+        error_set(err, ERR_MEMORY, "no memory left for the channels");
+        return NULL;
+    }
+    channels->room = room;
+    channels->records = (struct channel_record *)(channels->rows + room);
+    return channels;
+}
 
 static bool keep_channel(void *context, const struct channel_record *channel, struct error *err)
 {
     struct channels *channels = context;
     if (channels->count == channels->room)
         return error_set(err, ERR_INPUT, "more channels than there were");
-    channels->records[channels->count++] = *channel;
+    struct channel_record *record = &channels->records[channels->count];
+    *record = *channel;
+    channels->rows[channels->count++] =
+        (struct central_description){.name = view_of(record->channel),
+                                     .unit = view_of(record->unit),
+                                     .description = view_of(record->description),
+                                     .min_value = record->phys_min,
+                                     .max_value = record->phys_max};
     return true;
-}
-
-static bool describe(const struct import_target *target, const struct channels *channels, int64_t as_of_us,
-                     int64_t *changed, struct error *err)
-{
-    SCOPE_FREE struct central_description *descriptions = calloc(channels->count + 1, sizeof(*descriptions));
-    if (descriptions == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for the channels");
-    for (size_t i = 0; i < channels->count; i++) {
-        const struct channel_record *record = &channels->records[i];
-        descriptions[i] = (struct central_description){.name = view_of(record->channel),
-                                                       .unit = view_of(record->unit),
-                                                       .description = view_of(record->description),
-                                                       .min_value = record->phys_min,
-                                                       .max_value = record->phys_max};
-    }
-    return central_describe(target->central, target->vehicle_id, as_of_us, descriptions, channels->count,
-                            changed, err);
 }
 
 bool import_channels(const struct import_target *target, const struct archive_files *files, int64_t *changed,
@@ -44,14 +48,13 @@ bool import_channels(const struct import_target *target, const struct archive_fi
     if (files->fds[ARCHIVE_CHANNELS] < 0)
         return true;
     struct small_totals totals;
-    struct channels channels = {.room = (size_t)files->info.files[ARCHIVE_CHANNELS].count};
-    SCOPE_FREE struct channel_record *records = calloc(channels.room + 1, sizeof(*records));
-    if (records == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for the channels");
-    channels.records = records;
+    SCOPE_FREE struct channels *channels =
+        channels_new((size_t)files->info.files[ARCHIVE_CHANNELS].count, err);
     int64_t as_of_us = files->info.created_us > 0 ? files->info.created_us : 0; /* unknown: the oldest */
-    return channels_read(files->fds[ARCHIVE_CHANNELS], keep_channel, &channels, &totals, err) &&
-           describe(target, &channels, as_of_us, changed, err);
+    return channels != NULL &&
+           channels_read(files->fds[ARCHIVE_CHANNELS], keep_channel, channels, &totals, err) &&
+           central_describe(target->central, target->vehicle_id, as_of_us, channels->rows, channels->count,
+                            changed, err);
 }
 
 /* ---- alarms: as many at a time as the store takes ---- */

@@ -62,7 +62,7 @@ static bool import_streams(struct central *central, int64_t vehicle_id, const st
 bool import_archive(struct central *central, const char *path, const char *client_id,
                     import_progress *progress, void *context, struct import_result *result, struct error *err)
 {
-    int64_t vehicle_id;
+    int64_t vehicle_id = 0;
     SCOPE_ARCHIVE_FILES struct archive_files files;
     if (!archive_files_open(&files, path, err))
         return false;

@@ -27,10 +27,9 @@ static int compare_names(const void *a, const void *b)
 static struct view name_of(const char *file)
 {
     struct view name = view_of(file);
-    size_t ending = strlen(".json");
-    if (name.size <= ending || strcmp(file + name.size - ending, ".json") != 0)
+    if (!view_ends(name, ".json"))
         return (struct view){file, 0};
-    name.size -= ending;
+    name.size -= strlen(".json");
     return archive_name_ok(name) ? name : (struct view){file, 0};
 }
 

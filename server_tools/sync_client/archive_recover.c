@@ -87,21 +87,14 @@ static bool complete(const struct archive_folder *folder, const char *file, stru
 
 /* ---- what is not ---- */
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text);
-    size_t ending_size = strlen(ending);
-    return size >= ending_size && strcmp(text + size - ending_size, ending) == 0;
-}
-
 static bool remove_unfinished(const struct archive_folder *folder, const char *file, struct notices *notices,
                               struct error *err)
 {
     (void)notices;
     const char *rest;
     struct path path;
-    bool temporary = file[0] == '.' && name_of(file + 1, &rest).size > 0 && ends_with(file, ".tmp");
-    bool part = name_of(file, &rest).size > 0 && ends_with(file, ".part");
+    bool temporary = file[0] == '.' && name_of(file + 1, &rest).size > 0 && view_ends(view_of(file), ".tmp");
+    bool part = name_of(file, &rest).size > 0 && view_ends(view_of(file), ".part");
     return (!temporary && !part) ||
            (path_join(&path, folder->path.text, file, err) && file_remove(path.text, err));
 }
