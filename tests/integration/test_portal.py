@@ -433,6 +433,19 @@ def test_tls(portal):
         root.client().get("/api/health")  # plain HTTP
 
 
+@pytest.mark.parametrize("missing", ["portal_cert.pem", "portal_key.pem"])
+def test_half_of_an_operators_pair_is_never_replaced(portal, missing):
+    root = portal(config={"PORTAL_TLS": "yes"})
+    root.start().program.stop()
+    other = {"portal_cert.pem": "portal_key.pem", "portal_key.pem": "portal_cert.pem"}[missing]
+    (root.path / "data" / missing).unlink()
+    before = (root.path / "data" / other).read_bytes()
+    done = telehaul.run("portal", "--root", root.path, check=2)
+    assert f"{missing} is missing: put it back, or move both away" in done.stderr
+    assert (root.path / "data" / other).read_bytes() == before
+    assert not (root.path / "data" / missing).exists()
+
+
 def test_tls_is_automatic_beyond_loopback(portal):
     root = portal(config={"PORTAL_BIND": "0.0.0.0"})
     root.start()
