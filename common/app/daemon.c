@@ -13,7 +13,7 @@ enum {
 };
 
 static const char exit_codes[] =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 4 permission denied.";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 4 a secret is open to others.";
 
 /* The common options in front of the program's own. */
 static int parse_command_line(struct daemon *daemon, const struct daemon_spec *spec, int argc, char **argv,

@@ -87,8 +87,8 @@ int error_exit_code(const struct error *err)
     case ERR_UNREACHABLE:
     case ERR_TIMEOUT:
         return 3;
-    case ERR_DENIED:
-        return 4;
+    case ERR_DENIED: /* by the system, for a file: that is no authentication */
+        return err->sys_errno == 0 ? 4 : 1;
     case ERR_INPUT:
         return 5;
     default:

@@ -49,7 +49,8 @@ bool error_set_errno(struct error *err, const char *format, ...) PRINTF_LIKE(2, 
 bool error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The exit code of a program that ends with this error: 1 refused or failed, 2 wrong usage,
- * 3 could not reach the other side, 4 authentication failed, 5 bad input file. */
+ * 3 could not reach the other side, 4 authentication failed (ERR_DENIED without an errno), 5 bad input file.
+ */
 int error_exit_code(const struct error *err);
 
 #endif

@@ -116,6 +116,13 @@ static void exit_codes_are_those_of_the_contract(void **state)
         struct error err = {table[i].code, 0, ""};
         assert_int_equal(error_exit_code(&err), table[i].exit_code);
     }
+    /* a file that the system keeps from us is no failed authentication */
+    struct error err;
+    errno = EACCES;
+    error_set_errno(&err, "config.txt");
+    error_wrap(&err, "reading");
+    assert_int_equal(err.code, ERR_DENIED);
+    assert_int_equal(error_exit_code(&err), 1);
 }
 
 int main(void)
