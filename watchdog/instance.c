@@ -75,5 +75,7 @@ bool instance_runs(const char *root)
     if (!lock_path(root, &path, NULL))
         return false;
     SCOPE_FD int fd = file_open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, NULL);
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd < 0)
+        return errno == EACCES;
+    return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

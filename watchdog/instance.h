@@ -8,7 +8,8 @@
  * another instance has it. */
 int instance_lock(const char *root, struct error *err) MUST_USE;
 
-/* Whether a watchdog runs for this ROOT now. */
+/* Whether a watchdog runs for this ROOT now. True also for a user who may not look: then run/status.json
+ * says. */
 bool instance_runs(const char *root);
 
 #endif

@@ -10,8 +10,7 @@
 enum {
     READ_CHUNK_BYTES = 64 * 1024,
     PRIVATE_FILE_MODE = 0600,
-    LOCK_FILE_MODE =
-        0644, /* flock asks for no write permission, so that services of another user can take it */
+    LOCK_FILE_MODE = 0600, /* whoever may open it may hold it, and so keep us from starting */
 };
 
 bool path_printf(struct path *out, struct error *err, const char *format, ...)
@@ -302,11 +301,20 @@ int64_t file_size_bytes(const char *path)
     return about.st_size;
 }
 
+/* Made by an earlier version, ours may be open to everybody; to a group it is when somebody has said so. */
+static void close_to_others(int fd)
+{
+    struct stat about;
+    if (fstat(fd, &about) == 0 && about.st_uid == geteuid() && (about.st_mode & S_IRWXO) != 0)
+        (void)!fchmod(fd, about.st_mode & (S_IRWXU | S_IRWXG));
+}
+
 int file_lock(const char *path, struct error *err)
 {
     SCOPE_FD int fd = file_create(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, LOCK_FILE_MODE, err);
     if (fd < 0)
         return -1;
+    close_to_others(fd);
     int done;
     do {
         done = flock(fd, LOCK_EX | LOCK_NB);

@@ -56,8 +56,9 @@ bool file_exists(const char *path);
 /* Size in bytes, or -1 when it is not there or no regular file. */
 int64_t file_size_bytes(const char *path);
 
-/* An advisory lock (flock) on a file that is made when missing and never removed. Returns the descriptor
- * that holds it until it is closed; -1 and ERR_BUSY when somebody else has it. */
+/* An advisory lock (flock) on a file that is made when missing (0600: nobody else can hold it) and never
+ * removed. Returns the descriptor that holds it until it is closed; -1 and ERR_BUSY when somebody else has
+ * it. */
 int file_lock(const char *path, struct error *err) MUST_USE;
 /* The same on the folder that the file lies in, for a short change of that file: it waits for its turn and
  * leaves no lock file behind. */

@@ -470,6 +470,8 @@ def test_services_run_as_service_user(keys):
         (one.path / "data/telemetry.db").write_text("from a time without SERVICE_USER")
         (one.path / "run/collector.json").write_text("{}")
         (one.path / "data/planted").symlink_to(one.path / "config.txt")
+        (one.path / "log/collector.log").write_text("from that time too\n")
+        (one.path / "log/collector.log").chmod(0o644)
         one.configure("SERVICE_USER = nobody", "SERVICE = sleeper sleep 1000")
         one.start()
         nobody = __import__("pwd").getpwnam("nobody").pw_uid
@@ -486,6 +488,14 @@ def test_services_run_as_service_user(keys):
                                          "run/watchdog.lock", "run/status.json")] == [0] * 9
         assert (one.path / "credentials.env").stat().st_mode & 0o777 == 0o600
         assert (one.path / "run").stat().st_mode & 0o7777 == 0o1775
+        # locks are not for everybody to hold; logs are for the agent's support bundle to read
+        group = __import__("pwd").getpwnam("nobody").pw_gid
+        mode = lambda name: ((one.path / name).stat().st_mode & 0o7777, (one.path / name).stat().st_gid)
+        assert mode("run/watchdog.lock") == (0o600, 0)
+        assert mode("run/collector.lock")[0] == 0o600
+        assert mode("run/update.lock") == (0o640, group)
+        assert mode("log") == (0o2750, group)
+        assert mode("log/collector.log") == (0o640, group)
         one.watchdog.kill()
         wait_until(lambda: not one.below(), "the end of all, of another user too")
     finally:

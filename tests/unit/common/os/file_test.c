@@ -408,6 +408,21 @@ static void a_lock_is_held_by_one(void **state)
     assert_true(file_exists(at("lock").text));
 }
 
+static void a_lock_is_for_its_owner_alone(void **state)
+{
+    (void)state;
+    int lock = file_lock(at("lock").text, &err);
+    assert_true(lock >= 0);
+    assert_int_equal(mode_of("lock"), 0600);
+    close(lock);
+    /* of an earlier version; a group that was let in stays */
+    assert_int_equal(chmod(at("lock").text, 0644), 0);
+    lock = file_lock(at("lock").text, &err);
+    assert_true(lock >= 0);
+    assert_int_equal(mode_of("lock"), 0640);
+    close(lock);
+}
+
 static void a_lock_ends_with_its_process(void **state)
 {
     (void)state;
@@ -466,6 +481,7 @@ int main(void)
         TEST(removes_and_asks),
         TEST(free_space_is_what_df_says),
         TEST(a_lock_is_held_by_one),
+        TEST(a_lock_is_for_its_owner_alone),
         TEST(a_lock_ends_with_its_process),
         TEST(a_lock_follows_no_symlink),
     };
