@@ -20,6 +20,7 @@ struct export_answer {
     struct exporter *exporter;
     enum export_stream stream;
     int64_t count, last_us;
+    bool headers_only; /* HEAD: nobody reads it */
     char peer[HTTP_ADDRESS_BYTES];
 };
 
@@ -41,7 +42,7 @@ static void note_end(const struct export_answer *answer)
         last_sync_note(&answer->agent->last_sync, answer->last_us);
     if (whole && answer->stream == EXPORT_ALARMS)
         session_note_alarms(answer->session, answer->count);
-    session_note_export(answer->session, whole ? SESSION_OK : SESSION_CUT_OFF,
+    session_note_export(answer->session, whole || answer->headers_only ? SESSION_OK : SESSION_CUT_OFF,
                         whole && readings ? answer->count : 0, exporter_bytes(answer->exporter));
 }
 
@@ -140,6 +141,7 @@ static bool start_stream(struct http_request *request, const struct export_reque
         .last_us = plan->last_us,
     };
     snprintf(answer->peer, sizeof(answer->peer), "%s", http_peer(request));
+    answer->headers_only = http_is_head(request);
     session_hold(answer->session);
     add_headers(request, plan);
     http_answer_stream(request, 200, types[wanted->format], read_answer, answer, release_answer);

@@ -291,6 +291,16 @@ def test_last_sync(own_machine):
     assert own_machine.client().status()["last_sync"] == time_of(FIRST_US + 100)
 
 
+def test_its_headers_alone_are_no_export(own_machine):
+    client = own_machine.client()
+    answer = client.http.head("/data/export", headers=client.headers())
+    assert (answer.status_code, answer.headers["X-Record-Count"], answer.content) == (200, str(ROWS), b"")
+    log = own_machine.stop()
+    assert re.search(r"records 0, bytes 0, .*outcome ok$", log, re.M)
+    assert "cut off" not in log
+    assert not (own_machine.root.path / "agent" / "last_sync.txt").exists()
+
+
 def test_one_log_line_a_session(own_machine):
     client = own_machine.client()
     answer = client.get("/data/export", limit=100)
