@@ -101,8 +101,8 @@ export class Chart {
     #rows = [];
     #window = [0, 1];
 
-    /* target: an empty element of a fixed height. unit: as the machine names it. After loadCharts. */
-    constructor(target, unit) {
+    /* target: an empty element of a fixed height. unitOf(): as the machine names it. After loadCharts. */
+    constructor(target, unitOf) {
         this.target = target;
         this.line = element("div", { class: "chart-cursor", hidden: true });
         this.#graph = new window.Dygraph(target, this.#filled(), {
@@ -118,7 +118,7 @@ export class Chart {
             underlayCallback: (canvas, area, graph) => this.#drawUnderlay(canvas, area, graph),
             axes: {
                 x: { ticker: (a, b, pixels) => timeTicks(a, b, pixels), axisLabelWidth: 72, drawGrid: false },
-                y: { ticker: (a, b, pixels) => (this.#rows.length === 0 ? [] : valueTicks(a, b, pixels, unit)),
+                y: { ticker: (a, b, pixels) => (this.#rows.length === 0 ? [] : valueTicks(a, b, pixels, unitOf())),
                      axisLabelWidth: VALUE_AXIS_PIXELS },
             },
             ...this.#colours(),

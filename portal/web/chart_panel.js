@@ -68,7 +68,7 @@ export class ChartPanel {
         setAttribute(this.close, "title", t("chart.close", { name: label }));
         setAttribute(this.plot, "aria-roledescription", t("chart.role"));
         this.#chart?.redraw();
-        this.#describe();
+        this.#draw();
     }
 
     /* ---- points ---- */
@@ -76,7 +76,7 @@ export class ChartPanel {
     async #library() {
         await loadCharts();
         if (this.#chart === null && this.element.isConnected) {
-            this.#chart = new Chart(this.plot, this.channel.unit);
+            this.#chart = new Chart(this.plot, () => this.channel.unit);
             addGestures(this.#chart, this.host);
             this.#draw();
         }
