@@ -191,7 +191,7 @@ static void where_a_line_ends(void **state)
         {"m\" v=1\nx\n", 7},      /* in a measurement too */
         {"# it's \"so\nx\n", 11}, /* and in a comment */
         {"m v=1\"\nx\n", 7},      /* no text begins behind a number */
-        {"m f\\=\"=1\nx\n", 9},  /* nor behind an escaped = */
+        {"m f\\=\"=1\nx\n", 9},   /* nor behind an escaped = */
         {"nonsense\"=\"\nx\n", 12},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
