@@ -192,7 +192,7 @@ def run(command, cwd, env=None):
 def test_the_examples_in_sqlite(home):
     newest, lasting, changed = (run(command, home.parent) for command in commands("sqlite3"))
     assert newest == "engine_rpm|1/min|2026-02-22 10:00:00|1523.25\n"
-    assert lasting == "plant_A|coolant_temp|warning|112.5 is above 110|2026-02-22 10:00:00\n"
+    assert lasting == f"plant_A|coolant_temp|warning|{json.loads(stated_line('alarms'))['message']}|2026-02-22 10:00:00\n"
     assert changed == ""
 
 
@@ -201,7 +201,7 @@ def test_the_examples_in_postgres(in_postgres, tmp_path):
                                                                                        "PATH": "/usr/bin:/bin", "PGTZ": "UTC"})
                                 for command in commands("psql"))
     assert newest == "engine_rpm|1/min|2026-02-22 10:00:00+00|1523.25\n"
-    assert lasting == "plant_A|coolant_temp|warning|112.5 is above 110|2026-02-22 10:00:00+00\n"
+    assert lasting == f"plant_A|coolant_temp|warning|{json.loads(stated_line('alarms'))['message']}|2026-02-22 10:00:00+00\n"
     assert changed == ""
 
 
