@@ -11,12 +11,13 @@ struct tar_writer {
     struct archive_entry *entry;
     struct buf output;
     int64_t left; /* of the entry */
+    bool ending;  /* what libarchive still writes is thrown away */
 };
 
 static la_ssize_t take_output(struct archive *archive, void *context, const void *data, size_t size)
 {
     struct tar_writer *writer = context;
-    if (buf_append(&writer->output, data, size))
+    if (!writer->ending && buf_append(&writer->output, data, size))
         return (la_ssize_t)size;
     archive_set_error(archive, 0, "no room");
     return -1;
@@ -52,8 +53,11 @@ void tar_writer_free(struct tar_writer *writer)
 {
     if (writer == NULL)
         return;
+    writer->ending = true;
     if (writer->archive != NULL) {
-        archive_write_fail(writer->archive); /* or it would write an end into what is being freed */
+        /* Up to libarchive 3.6 only the close frees what the open took, and archive_write_fail leaves it out.
+         */
+        archive_write_close(writer->archive);
         archive_write_free(writer->archive);
     }
     if (writer->entry != NULL)
