@@ -240,9 +240,13 @@ void pg_cancel(struct pg *pg)
     PQcancel(pg->cancel, text, sizeof(text)); /* one that fails finds a connection that fails too */
 }
 
+/* After shutdown alone, a server whose sending waits for our window never hears of it, and keeps its
+ * transaction: AF_UNSPEC resets a TCP connection (connect(2)). On a Unix socket shutdown is enough. */
 void pg_break(struct pg *pg)
 {
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
     shutdown(pg->break_fd, SHUT_RDWR);
+    connect(pg->break_fd, &none, sizeof(none));
 }
 
 /* ---- statements ---- */

@@ -55,8 +55,9 @@ bool pg_copy_get(struct pg *pg, struct view *row, struct error *err) MUST_USE;
 
 /* Makes what another thread waits for in this connection fail with ERR_CANCELLED. Safe from any thread. */
 void pg_cancel(struct pg *pg);
-/* Ends the connection under whoever waits in it, who gets ERR_UNREACHABLE: without asking the server, so it
- * never waits itself and needs no answer. Safe from any thread. */
+/* Ends the connection under whoever waits in it, who gets ERR_UNREACHABLE, and the server's side of it, even
+ * when that waits for us to read: without asking the server, so it never waits itself and needs no answer.
+ * Safe from any thread. */
 void pg_break(struct pg *pg);
 
 static inline void scope_pg(struct pg **pg)
