@@ -15,7 +15,7 @@ import uuid
 
 import pytest
 import telehaul
-from agent_root import Machine
+from agent_root import FREED_IS_FREE, Machine
 from telehaul import wait_until
 
 FIRST = datetime.datetime(2026, 2, 22, 10, 0, tzinfo=datetime.timezone.utc)
@@ -390,6 +390,8 @@ def test_the_snapshot_is_that_of_the_beginning(big, postgres):
 
 
 def test_memory_stays_constant(big):
+    big.stop()
+    big.start(env=FREED_IS_FREE)
     client = big.client()
     client.get("/data/export", limit=1)
     idle = big.memory_kib("VmHWM")
