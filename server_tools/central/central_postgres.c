@@ -378,5 +378,5 @@ struct central *central_postgres_open(const char *url, const struct clock *clock
         postgres_close(&self->central);
         return NULL;
     }
-    return &self->central;
+    return (struct central *)self; /* its first part, as postgres_of has it */
 }

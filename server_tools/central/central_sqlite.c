@@ -348,5 +348,5 @@ struct central *central_sqlite_open(const char *path, const struct clock *clock,
         sqlite_close(&self->central);
         return NULL;
     }
-    return &self->central;
+    return (struct central *)self; /* its first part, as sqlite_of has it */
 }
