@@ -43,16 +43,16 @@ static int64_t now_us(const struct recorder *recorder)
 
 /* ---- states: each change is said once ---- */
 
+/* err: why the state is a bad one; NULL: it is none. */
 static void enter_record(struct recorder *recorder, enum record_state state, const struct error *err)
 {
     struct recorder_status *status = &recorder->status;
     bool was_bad = status->state == RECORD_FULL || status->state == RECORD_FAILING;
-    bool is_bad = state == RECORD_FULL || state == RECORD_FAILING;
-    status->error = is_bad ? *err : (struct error){0};
+    status->error = err != NULL ? *err : (struct error){0};
     if (status->state == state)
         return;
     status->state = state;
-    if (is_bad)
+    if (err != NULL)
         log_error(log_of(recorder), "the store takes no readings, they wait in memory: %s", err->text);
     else if (was_bad)
         log_info(log_of(recorder), "the store takes readings again");
