@@ -15,6 +15,15 @@
 /* For HTTP/1.0; chunks are as large as a connection's memory allows. */
 enum { HTTP_STREAM_BLOCK_BYTES = 64 * 1024 };
 
+/* A handler that may wait; the thread is joined by who takes its place next, or by the server's stop. */
+struct http_aside {
+    enum { HTTP_ASIDE_NONE, HTTP_ASIDE_RUNS, HTTP_ASIDE_ENDS } state;
+    pthread_t thread;
+    pthread_mutex_t *lock; /* the server's asides_lock */
+    struct http_request *request;
+    void (*handle)(struct http_request *request);
+};
+
 struct http_server {
     struct http_server_config config; /* defaults filled in */
     struct MHD_Daemon *daemon;
@@ -30,8 +39,7 @@ struct http_server {
     int keeper_wake_fd; /* eventfd: look at keeper_ends and at the lingering ones */
 
     pthread_mutex_t asides_lock;
-    pthread_cond_t asides_fewer;
-    unsigned asides; /* handlers that run on a thread of their own */
+    struct http_aside asides[HTTP_ASIDES_MAX];
 
     pthread_mutex_t hubs_lock;
     struct http_events *hubs; /* freed with the server */
@@ -86,7 +94,7 @@ enum MHD_Result http_answer_queue(struct http_request *request);
 /* http_aside.c */
 /* Suspends the connection and starts request->aside, which answers; false: answer it here. */
 bool http_aside_start(struct http_request *request) MUST_USE;
-/* Until none is under way; after `stopping` is set no new one begins. */
+/* Until none is under way and their connections go on; after `stopping` is set no new one begins. */
 void http_asides_wait(struct http_server *server);
 
 /* http_events.c */

@@ -175,7 +175,6 @@ static struct http_server *new_server(const struct http_server_config *config, s
     fill_defaults(&server->config);
     pthread_mutex_init(&server->hubs_lock, NULL);
     pthread_mutex_init(&server->asides_lock, NULL);
-    pthread_cond_init(&server->asides_fewer, NULL);
     server->keeper_wake_fd = -1;
     return server;
 }
@@ -295,8 +294,8 @@ static void stop_daemon(struct http_server *server)
         return;
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     end_hubs(server);
+    http_asides_wait(server); /* first: their answers are under way then, as all others */
     http_connections_wait_idle(server->connections, HTTP_STOP_GRACE_MS);
-    http_asides_wait(server);
     MHD_stop_daemon(server->daemon);
     if (listen_fd >= 0)
         close(listen_fd);
@@ -326,6 +325,5 @@ void http_server_stop(struct http_server *server)
     http_connections_free(server->connections);
     pthread_mutex_destroy(&server->hubs_lock);
     pthread_mutex_destroy(&server->asides_lock);
-    pthread_cond_destroy(&server->asides_fewer);
     free(server);
 }

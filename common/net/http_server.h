@@ -134,8 +134,8 @@ struct http_server_config {
  * low. Errors: ERR_USAGE (bind is no address), ERR_INPUT (certificate or key), what socket calls say. */
 struct http_server *http_server_start(const struct http_server_config *config, struct error *err) MUST_USE;
 uint16_t http_server_port(const struct http_server *server);
-/* Takes no more, breaks streams off, ends event streams, waits half a second for other answers and for
- * handlers to return; then frees everything, hubs too. It never waits for a client. */
+/* Takes no more, breaks streams off, ends event streams, waits for handlers to return, those put aside too,
+ * and half a second for answers to be taken; then frees everything, hubs too. It never waits for a client. */
 void http_server_stop(struct http_server *server); /* NULL is fine */
 
 /* ---- server-sent events (WHATWG HTML, section 9.2) ---- */

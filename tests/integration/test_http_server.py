@@ -661,15 +661,27 @@ ASIDES_MAX = 16
 
 
 @pytest.fixture
-def fifo(tmp_path):
+def bare_fifo(tmp_path):
+    """Opening it waits for the other side."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
 
 
+@pytest.fixture
+def fifo(bare_fifo):
+    """Both its ends stay open: nobody waits in opening it for a writer that has come and gone, and no byte is lost."""
+    with open(bare_fifo, "r+b", buffering=0):
+        yield bare_fifo
+
+
+def aside_request(fifo, more=""):
+    return f"GET /aside?fifo={fifo}{more} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
 def ask_aside(server, fifo, more=""):
     connection = server.connect()
-    connection.sendall(f"GET /aside?fifo={fifo}{more} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    connection.sendall(aside_request(fifo, more))
     return connection
 
 
@@ -703,6 +715,21 @@ def test_so_many_may_wait_and_no_more(serve, fifo):
         assert all(read_answer(other).endswith(b"waited") for other in waiting if other is not refused)
 
 
+def test_who_has_its_answer_has_left_its_place(serve, fifo, tmp_path):
+    server = serve()
+    other_fifo = tmp_path / "other"
+    os.mkfifo(other_fifo)
+    with contextlib.ExitStack() as stack, open(other_fifo, "r+b", buffering=0):
+        waiting = [stack.enter_context(ask_aside(server, fifo)) for _ in range(ASIDES_MAX - 1)]
+        asking = stack.enter_context(server.connect())
+        for _ in range(300):
+            release(other_fifo, 1)
+            asking.sendall(aside_request(other_fifo))
+            assert read_answer(asking).endswith(b"waited")
+        release(fifo, len(waiting))
+        assert all(read_answer(other).endswith(b"waited") for other in waiting)
+
+
 def test_a_handler_that_waited_and_does_not_answer(server, fifo):
     with ask_aside(server, fifo, "&silent=1") as connection:
         release(fifo, 1)
@@ -716,10 +743,13 @@ def test_who_left_meanwhile_is_no_harm(server, fifo):
     assert server.get("/hello").text == "hello"
 
 
-def test_a_stop_waits_for_them(serve, fifo):
-    server = serve()
-    with ask_aside(server, fifo) as connection, open(fifo, "wb", buffering=0) as out:  # opened: it waits by now
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_a_stop_waits_for_them(serve, bare_fifo, tls):
+    server = serve(tls=tls)
+    with ask_aside(server, bare_fifo) as connection, open(bare_fifo, "wb", buffering=0) as out:  # opened: it waits by now
         server.process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(1)  # longer than it waits for answers
         out.write(b"x")
         assert server.process.wait(telehaul.DEADLINE_S) == 0
-        read_answer(connection)
+        assert read_answer(connection).endswith(b"waited")
