@@ -13,7 +13,7 @@ struct secret {
 };
 
 struct secret_mask {
-    struct secret secrets[MASK_SECRETS_MAX];
+    struct secret secrets[MASK_SECRETS_MAX]; /* the longest first: one may be a part of another */
     size_t count;
     size_t key_bytes; /* of a PEM that has begun and not ended; 0: none */
 };
@@ -64,6 +64,8 @@ bool secret_mask_add(struct secret_mask *mask, struct view secret, struct error 
     if (mask->count == MASK_SECRETS_MAX)
         return error_set(err, ERR_LIMIT, "more than %d secrets", MASK_SECRETS_MAX);
     struct secret *place = &mask->secrets[mask->count++];
+    for (; place > mask->secrets && place[-1].size < secret.size; place--)
+        *place = place[-1];
     memcpy(place->bytes, secret.data, secret.size);
     place->size = secret.size;
     return true;
@@ -143,10 +145,10 @@ static struct view last_part(struct view name)
 /* The value behind `name=`, `name:` or `--name` is a secret. */
 static bool announces_secret(struct view name)
 {
-    static const char *const anywhere[] = {"password",   "passwd",  "passphrase",   "secret",
-                                           "token",      "apikey",  "api_key",      "api-key",
-                                           "credential", "private", "authorization"};
-    static const char *const at_end[] = {"key", "psk", "cookie", "jwt", "sig", "signature"};
+    static const char *const anywhere[] = {"password",   "passwd",  "passphrase",    "passcode", "secret",
+                                           "token",      "apikey",  "api_key",       "api-key",  "sessionid",
+                                           "credential", "private", "authorization", "cookie"};
+    static const char *const at_end[] = {"key", "psk", "jwt", "sig", "signature"};
     static const char *const alone[] = {"pass", "pwd", "pw", "pin", "auth", "otp", "sid", "sas"};
     for (size_t i = 0; i < COUNT_OF(anywhere); i++) {
         if (holds(name, anywhere[i]))
@@ -244,13 +246,14 @@ static void at_equals(struct work *work, size_t at, size_t begin, size_t end)
     while (at < end && (work->text[at] == '=' || work->text[at] == '>'))
         at++;
     at = skip_blanks(work, at, end);
-    if (holds(name.text, "authorization"))
+    if (holds(name.text, "authorization") || holds(name.text, "cookie"))
         hide(work, at, end); /* its value is of two words and more */
     else
         hide_value(work, at, end, &name);
 }
 
-/* scheme://user:password@host, up to the last @ of the word; without a `:` the user itself may be a token */
+/* scheme://user:password@host, up to the last @ of the word; without a `:` the user itself may be a token. A
+ * password may have a `'` in it, the other quotes are no part of a URI (RFC 3986, appendix A). */
 static void at_authority(struct work *work, size_t at, size_t end)
 {
     const char *text = work->text;
@@ -259,7 +262,7 @@ static void at_authority(struct work *work, size_t at, size_t end)
     size_t stop = begin;
     if (at < work->no_at_before)
         return;
-    for (; stop < end && !is_blank(text[stop]) && !is_quote(text[stop]); stop++) {
+    for (; stop < end && !is_blank(text[stop]) && text[stop] != '"' && text[stop] != '`'; stop++) {
         if (text[stop] == '@')
             last = stop;
     }

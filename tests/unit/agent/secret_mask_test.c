@@ -69,6 +69,10 @@ static void test_what_looks_like_a_secret(void **state)
         {"postgresql://me:S1@2@db/x?a=1", "postgresql://me:****@db/x?a=1"},
         {"postgresql://me:S1/2@db/x", "postgresql://me:****@db/x"},
         {"https://S123@git/x", "https://****@git/x"},
+        {"postgresql://me:S1'2@db/x", "postgresql://me:****@db/x"},
+        {"{\"url\":\"http://me:S1@db/x\",\"to\":\"a@b\"}", "{\"url\":\"http://me:**@db/x\",\"to\":\"a@b\"}"},
+        {"Cookie: a=1; session=S123", "Cookie: *****************"},
+        {"JSESSIONID=S123 rest", "JSESSIONID=**** rest"},
         {"http://h/?token=S123&b=2 x", "http://h/?token=******** x"},
         {"host=db password=S123 user=me", "host=db password=**** user=me"},
         {"AWS_SECRET_ACCESS_KEY=S123", "AWS_SECRET_ACCESS_KEY=****"},
@@ -118,6 +122,16 @@ static void test_what_is_known(void **state)
     add("abc"); /* too short: it would hide half of every text */
     assert_int_equal(hide("x51234567y s p a c e abc 5123 51234567"), 3);
     assert_string_equal(text, "x********y ********* abc 5123 ********");
+}
+
+static void test_one_that_begins_another(void **state)
+{
+    (void)state;
+    add("plant");
+    add("plant-S123-plant");
+    add("S123");
+    hide("plant S123 plant-S123-plant plant-S12");
+    assert_string_equal(text, "***** **** **************** *****-S12");
 }
 
 static void test_too_many_or_too_long(void **state)
@@ -217,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_looks_like_a_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_begins_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_or_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_learns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_private_keys, setup, teardown),
