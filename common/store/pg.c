@@ -87,6 +87,20 @@ static bool fail_of_result(struct pg *pg, const PGresult *result, struct error *
     return error_set(err, code, "PostgreSQL: %s (%s): %s", message, sqlstate, detail);
 }
 
+/* ---- results ---- */
+
+static void scope_result(PGresult **result)
+{
+    PQclear(*result);
+}
+#define SCOPE_RESULT SCOPE(scope_result)
+
+static bool is_good(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
 /* ---- open and close ---- */
 
 /* The place of `:  28P01: ` in libpq's verbose text; NULL: none. Severities may be in any language. */
@@ -119,21 +133,25 @@ static bool fail_to_connect(const PGconn *conn, struct error *err)
     return error_set(err, code_of(sqlstate), "PostgreSQL: %s (%.*s)", text, SQLSTATE_BYTES, sqlstate);
 }
 
-/* Waits until the connection stands, PG_CONNECT_TIMEOUT_S at most. */
-static bool wait_for_connection(PGconn *conn, struct error *err)
+/* False: nothing until then. */
+static bool wait_for_socket(const PGconn *conn, short events, int64_t end_us, struct error *err)
 {
-    const struct clock *clock = clock_system();
-    int64_t end_us = clock_monotonic_us(clock) + (int64_t)PG_CONNECT_TIMEOUT_S * US_PER_S;
+    int ready = -1;
+    while (ready < 0) {
+        struct pollfd wait = {.fd = PQsocket(conn), .events = events};
+        int64_t left_us = end_us - clock_monotonic_us(clock_system());
+        ready = left_us <= 0 ? 0 : poll(&wait, 1, (int)(left_us / US_PER_MS) + 1);
+    }
+    return ready > 0 || error_set(err, ERR_UNREACHABLE, "no answer within %d s", PG_CONNECT_TIMEOUT_S);
+}
+
+static bool wait_for_connection(PGconn *conn, int64_t end_us, struct error *err)
+{
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK) {
-        int64_t left_us = end_us - clock_monotonic_us(clock);
-        struct pollfd wait = {.fd = PQsocket(conn),
-                              .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-        int ready = left_us <= 0 ? 0 : poll(&wait, 1, (int)(left_us / US_PER_MS) + 1);
-        if (ready == 0)
-            return error_set(err, ERR_UNREACHABLE, "no answer within %d s", PG_CONNECT_TIMEOUT_S);
-        if (ready > 0)
-            status = PQconnectPoll(conn);
+        if (!wait_for_socket(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, end_us, err))
+            return false;
+        status = PQconnectPoll(conn);
         if (status == PGRES_POLLING_FAILED)
             return fail_to_connect(conn, err);
     }
@@ -183,8 +201,38 @@ static void be_quiet(void *context, const char *notice)
     (void)notice;
 }
 
+/* The next result, NULL after the last; false: none within the time, or never. */
+static bool wait_for_result(struct pg *pg, int64_t end_us, PGresult **result, struct error *err)
+{
+    while (PQisBusy(pg->conn)) {
+        if (!wait_for_socket(pg->conn, POLLIN, end_us, err))
+            return false;
+        if (PQconsumeInput(pg->conn) != 1)
+            return fail_of_connection(pg, err);
+    }
+    *result = PQgetResult(pg->conn);
+    return true;
+}
+
+/* As pg_exec, but no longer than that: a server may fall silent behind the log-in. */
+static bool exec_until(struct pg *pg, const char *sql, int64_t end_us, struct error *err)
+{
+    if (PQsendQuery(pg->conn, sql) != 1)
+        return fail_of_connection(pg, err);
+    for (;;) {
+        SCOPE_RESULT PGresult *result = NULL;
+        if (!wait_for_result(pg, end_us, &result, err))
+            return false;
+        if (result == NULL)
+            return true;
+        if (!is_good(result))
+            return fail_of_result(pg, result, err);
+    }
+}
+
 static bool connect_with(struct pg *pg, const char *url, const char *application, struct error *err)
 {
+    int64_t end_us = clock_monotonic_us(clock_system()) + (int64_t)PG_CONNECT_TIMEOUT_S * US_PER_S;
     if (!check_url(url, err))
         return false;
     pg->conn = start(url, application);
@@ -194,14 +242,14 @@ static bool connect_with(struct pg *pg, const char *url, const char *application
     PQsetNoticeProcessor(pg->conn, be_quiet, NULL);
     if (PQstatus(pg->conn) == CONNECTION_BAD)
         return fail_to_connect(pg->conn, err);
-    if (!wait_for_connection(pg->conn, err))
+    if (!wait_for_connection(pg->conn, end_us, err))
         return false;
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     pg->cancel = PQgetCancel(pg->conn);
     pg->break_fd = fcntl(PQsocket(pg->conn), F_DUPFD_CLOEXEC, 0);
     if (pg->break_fd < 0)
         return error_set_errno(err, "a second descriptor of the connection");
-    return pg_exec(pg, "SET TIME ZONE 'UTC'", err);
+    return exec_until(pg, "SET TIME ZONE 'UTC'", end_us, err);
 }
 
 struct pg *pg_open(const char *url, const char *application, struct error *err)
@@ -251,12 +299,6 @@ void pg_break(struct pg *pg)
 
 /* ---- statements ---- */
 
-static void scope_result(PGresult **result)
-{
-    PQclear(*result);
-}
-#define SCOPE_RESULT SCOPE(scope_result)
-
 /* The results that libpq still has; a connection that goes on needs them read. */
 static void drain(struct pg *pg)
 {
@@ -267,12 +309,6 @@ static void drain(struct pg *pg)
         if (copying)
             return;
     }
-}
-
-static bool is_good(const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
 bool pg_exec(struct pg *pg, const char *sql, struct error *err)

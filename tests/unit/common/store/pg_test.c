@@ -309,19 +309,50 @@ static void a_server_that_is_not_there(void **state)
     fails_to_open("host=127.0.0.1 password=x", ERR_USAGE, "no PostgreSQL URL");
 }
 
-/* Takes connections and says nothing. */
-static void a_server_that_does_not_answer(void **state)
+static int listen_anywhere(char url[TEST_POSTGRES_URL_BYTES])
 {
-    (void)state;
-    SCOPE_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof(address);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(url, TEST_POSTGRES_URL_BYTES,
+             "postgresql://a:sesame@127.0.0.1:%d/b?sslmode=disable&gssencmode=disable",
+             ntohs(address.sin_port));
+    return fd;
+}
+
+/* Takes connections and says nothing. */
+static void a_server_that_does_not_answer(void **state)
+{
+    (void)state;
     char url[TEST_POSTGRES_URL_BYTES];
-    snprintf(url, sizeof(url), "postgresql://a:sesame@127.0.0.1:%d/b", ntohs(address.sin_port));
+    SCOPE_FD int fd = listen_anywhere(url);
     fails_to_open(url, ERR_UNREACHABLE, "no answer");
+}
+
+/* context: where it listens. The connection stays open until its client has gone. */
+static void *let_in_and_say_no_more(void *context)
+{
+    static const char welcome[] = "R\0\0\0\x08\0\0\0\0Z\0\0\0\5I";
+    char text[256];
+    SCOPE_FD int fd = accept(*(const int *)context, NULL, NULL);
+    if (read(fd, text, sizeof(text)) > 0 && write(fd, welcome, sizeof(welcome) - 1) > 0)
+        while (read(fd, text, sizeof(text)) > 0)
+            continue;
+    return NULL;
+}
+
+static void a_server_that_falls_silent_behind_the_log_in(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    char url[TEST_POSTGRES_URL_BYTES];
+    SCOPE_FD int fd = listen_anywhere(url);
+    assert_int_equal(pthread_create(&thread, NULL, let_in_and_say_no_more, &fd), 0);
+    fails_to_open(url, ERR_UNREACHABLE, "no answer");
+    pthread_join(thread, NULL);
 }
 
 static void passwords_are_hidden(void **state)
@@ -370,6 +401,7 @@ int main(void)
         IN_A_WORLD(a_log_in_that_fails),
         cmocka_unit_test(a_server_that_is_not_there),
         cmocka_unit_test(a_server_that_does_not_answer),
+        cmocka_unit_test(a_server_that_falls_silent_behind_the_log_in),
         cmocka_unit_test(passwords_are_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
