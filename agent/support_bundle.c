@@ -211,7 +211,7 @@ static bool write_listing(struct support_bundle *bundle, struct buf *out, struct
 
 static bool write_config(struct support_bundle *bundle, struct buf *out, struct error *err)
 {
-    return support_config_text(bundle->root_fd, out, err);
+    return support_config_text(bundle->root_fd, bundle->mask, out, err);
 }
 
 /* A text that is made, or a file of ROOT under its own name. */

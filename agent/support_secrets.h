@@ -12,7 +12,7 @@ bool support_learn_secrets(const struct appliance *appliance, struct secret_mask
                            struct error *err) MUST_USE;
 
 /* config.txt, opened beneath the folder root_fd, line by line without its comments; its secrets are still in
- * it. Errors: what reading says. */
-bool support_config_text(int root_fd, struct buf *out, struct error *err) MUST_USE;
+ * it, but for the beginning of one that is cut off by a `#`. Errors: what reading says. */
+bool support_config_text(int root_fd, struct secret_mask *mask, struct buf *out, struct error *err) MUST_USE;
 
 #endif

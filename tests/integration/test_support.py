@@ -202,6 +202,27 @@ def test_a_database_password_is_hidden(machine):
     assert files["log/agent.log"].decode() == f"cannot reach the database as {hidden}\n"
 
 
+def test_credentials_as_they_are_written(machine):
+    """As the product, a shell or another program reads them: the values below are secret, wherever they stand."""
+    env = machine.root.path / "credentials.env"
+    env.write_text(env.read_text() + "A=tabbed-S1\t# y\nB = first-S2 second-S3\nexport C='quoted S4' # z\r\nD=with#sign-S5\n"
+                                     "E=postgresql://u:within-S6@h/d\nF=plant-S7\nG=plant-S7-and-S8\n")
+    secrets = ["tabbed-S1", "first-S2 second-S3", "first-S2", "quoted S4", "with#sign-S5", "within-S6", "plant-S7-and-S8", "plant-S7"]
+    log_of(machine).write_text("".join(f"it said {secret} here\n" for secret in secrets))
+    machine.start()
+    _, files = fetch(machine.client())
+    assert files["log/agent.log"].decode() == "".join(f"it said {'*' * len(secret)} here\n" for secret in secrets)
+
+
+def test_a_comment_that_begins_in_a_secret(machine):
+    machine.start()
+    text = machine.root.config_file.read_text()
+    machine.root.config_file.write_text(text + "X = postgresql://u:S11#S12@h/d\nY = a # password=S13\nZ_PASSWORD = # was S14\n"
+                                               "V = 1 # x://u:S15@h\nW_TOKEN = S16#S17 and S18\n")
+    _, files = fetch(machine.client())
+    assert files["config.txt"].decode().splitlines()[-5:] == ["X = postgresql://u:***", "Y = a", "Z_PASSWORD =", "V = 1", "W_TOKEN = ***"]
+
+
 def test_nothing_is_given_out_when_the_secrets_cannot_be_known(machine):
     machine.start()
     (machine.root.path / "credentials.env").unlink()
