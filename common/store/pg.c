@@ -30,6 +30,7 @@ static const struct {
     const char *begin;
     enum error_code code;
 } meanings[] = {
+    {"08P01", ERR_IO}, /* a message that does not fit, not a link that broke */
     {"08", ERR_UNREACHABLE},    {"57P01", ERR_UNREACHABLE}, {"57P02", ERR_UNREACHABLE},
     {"57P03", ERR_UNREACHABLE}, {"57P05", ERR_UNREACHABLE}, {"28", ERR_DENIED},
     {"42501", ERR_DENIED},      {"53100", ERR_SPACE},       {"53200", ERR_MEMORY},

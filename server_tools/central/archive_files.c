@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "server_tools/central/archive_reader.h"
 #include "server_tools/central/small_streams.h"
 
-enum { ENDING_BYTES = 32 };
+enum { ENDING_BYTES = 32, WINDOW_BYTES = 64 * 1024 };
 
 /* ---- one file ---- */
 
@@ -118,6 +119,31 @@ bool archive_files_open(struct archive_files *files, const char *path, struct er
     *files = (struct archive_files){.fds = {-1, -1, -1}};
     return refuse_small(path, err) && open_readings(files, path, err) &&
            open_small(files, path, ARCHIVE_ALARMS, err) && open_small(files, path, ARCHIVE_CHANNELS, err);
+}
+
+static bool nobody_listens(void *context, const struct record_reading *reading, struct error *err)
+{
+    (void)context;
+    (void)reading;
+    (void)err;
+    return true;
+}
+
+bool archive_files_verify_readings(const struct archive_files *files, struct error *err)
+{
+    char window[WINDOW_BYTES];
+    SCOPE_ARCHIVE_READER struct archive_reader *reader = archive_reader_new(nobody_listens, NULL, err);
+    if (reader == NULL)
+        return false;
+    for (;;) {
+        ssize_t size = read(files->fds[ARCHIVE_READINGS], window, sizeof(window));
+        if (size < 0)
+            return error_set_errno(err, "read");
+        if (size == 0)
+            return archive_reader_verify(reader, &files->info, err);
+        if (!archive_reader_feed(reader, (struct view){window, (size_t)size}, err))
+            return false;
+    }
 }
 
 void archive_files_close(struct archive_files *files)

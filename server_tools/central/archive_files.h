@@ -19,6 +19,10 @@ bool archive_files_open(struct archive_files *files, const char *path, struct er
 void archive_files_close(struct archive_files *files);
 #define SCOPE_ARCHIVE_FILES SCOPE(archive_files_close)
 
+/* Every line of the readings, too: seqs grow, and count and last seq are what the json says. Errors:
+ * ERR_INPUT, ERR_IO. */
+bool archive_files_verify_readings(const struct archive_files *files, struct error *err) MUST_USE;
+
 /* A regular file, for reading. *bytes: its size. Errors: ERR_INPUT (something else lies there), ERR_IO. */
 int archive_file_open(const char *path, int64_t *bytes, struct error *err) MUST_USE;
 /* Size and SHA-256 are those that were said; fd stands at the beginning again. Errors: ERR_INPUT, ERR_IO. */

@@ -250,5 +250,5 @@ bool archive_info_follows(const struct archive_info *info, enum archive_stream s
     if (stream != ARCHIVE_READINGS || file->first_seq < 0)
         return false;
     bool by_time = info->since[0] != '\0';
-    return !by_time || (file->first_seq <= cursor + 1 && file->last_seq - file->first_seq == file->count - 1);
+    return !by_time || (file->first_seq - 1 <= cursor && file->last_seq - file->first_seq == file->count - 1);
 }

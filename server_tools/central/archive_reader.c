@@ -66,6 +66,23 @@ bool archive_reader_finish(const struct archive_reader *reader, struct error *er
     return line_reader_finish(reader->lines, err);
 }
 
+bool archive_reader_verify(const struct archive_reader *reader, const struct archive_info *info,
+                           struct error *err)
+{
+    const struct archive_file *said = &info->files[ARCHIVE_READINGS];
+    int64_t lines = line_reader_lines(reader->lines);
+    if (!archive_reader_finish(reader, err))
+        return false;
+    if (!info->present)
+        return true;
+    if (lines != said->count)
+        return error_set(err, ERR_INPUT, "%lld lines where its json says %lld", (long long)lines,
+                         (long long)said->count);
+    return lines == 0 || reader->last_seq == said->last_seq ||
+           error_set(err, ERR_INPUT, "the last seq is %lld where its json says %lld (-1: none)",
+                     (long long)reader->last_seq, (long long)said->last_seq);
+}
+
 int64_t archive_reader_lines(const struct archive_reader *reader)
 {
     return line_reader_lines(reader->lines);

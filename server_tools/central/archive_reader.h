@@ -5,6 +5,7 @@
 #define SERVER_TOOLS_CENTRAL_ARCHIVE_READER_H
 
 #include "common/wire/record.h"
+#include "server_tools/central/archive_info.h"
 
 /* reading: borrowed until it returns. False (with err) stops the reader. */
 typedef bool archive_on_reading(void *context, const struct record_reading *reading, struct error *err);
@@ -27,6 +28,10 @@ bool archive_reader_feed(struct archive_reader *reader, struct view compressed, 
 
 /* That was all. Errors: ERR_INPUT (the stream or its last line is cut off). */
 bool archive_reader_finish(const struct archive_reader *reader, struct error *err) MUST_USE;
+
+/* That was all, and it is what the archive's json says (nothing, when it has none). Errors: ERR_INPUT. */
+bool archive_reader_verify(const struct archive_reader *reader, const struct archive_info *info,
+                           struct error *err) MUST_USE;
 
 int64_t archive_reader_lines(const struct archive_reader *reader);
 /* Of the newest line; -1 when there is none, or it has none. */

@@ -62,6 +62,15 @@ void central_close(struct central *central)
     central->driver->close(central);
 }
 
+/* A store that cannot take what is right (a column's type was changed by hand, say) is no fault of the
+ * archive, which nobody may throw away for it. Returns done. */
+static bool by_store(bool done, struct error *err)
+{
+    if (!done && err != NULL && err->code == ERR_INPUT)
+        err->code = ERR_IO;
+    return done;
+}
+
 bool central_vehicle(struct central *central, const struct central_vehicle *vehicle, int64_t *vehicle_id,
                      struct error *err)
 {
@@ -69,13 +78,19 @@ bool central_vehicle(struct central *central, const struct central_vehicle *vehi
         return error_set(err, ERR_USAGE,
                          "client id `%s`: 1 to %d letters, digits, dots, underscores or hyphens",
                          vehicle->client_id, CLIENT_ID_BYTES - 1);
-    return central->driver->vehicle(central, vehicle, vehicle_id, err);
+    return by_store(central->driver->vehicle(central, vehicle, vehicle_id, err), err);
+}
+
+bool central_agent(struct central *central, int64_t vehicle_id, char agent_id[SHA256_HEX_BYTES],
+                   struct error *err)
+{
+    return by_store(central->driver->agent(central, vehicle_id, agent_id, err), err);
 }
 
 bool central_cursor(struct central *central, int64_t vehicle_id, const char *store_id, const char *stream,
                     int64_t *seq, struct error *err)
 {
-    return central->driver->cursor(central, vehicle_id, store_id, stream, seq, err);
+    return by_store(central->driver->cursor(central, vehicle_id, store_id, stream, seq, err), err);
 }
 
 bool central_lock(struct central *central, int64_t vehicle_id, struct error *err)
@@ -91,7 +106,7 @@ void central_unlock(struct central *central, int64_t vehicle_id)
 bool central_channel(struct central *central, int64_t vehicle_id, struct view name, int64_t *channel_id,
                      struct error *err)
 {
-    return central->driver->channel(central, vehicle_id, name, channel_id, err);
+    return by_store(central->driver->channel(central, vehicle_id, name, channel_id, err), err);
 }
 
 /* What neither store could show: no archive's line can tell of it. */
@@ -114,14 +129,16 @@ bool central_add(struct central *central, int64_t vehicle_id, const char *store_
         return false;
     if (count > 0)
         batch_sort(central->sorter, rows, count);
-    return central->driver->add(central, vehicle_id, store_id, last_seq, rows, count, added, err);
+    return by_store(central->driver->add(central, vehicle_id, store_id, last_seq, rows, count, added, err),
+                    err);
 }
 
 bool central_describe(struct central *central, int64_t vehicle_id, int64_t as_of_us,
                       const struct central_description *channels, size_t count, int64_t *changed,
                       struct error *err)
 {
-    return central->driver->describe(central, vehicle_id, as_of_us, channels, count, changed, err);
+    return by_store(central->driver->describe(central, vehicle_id, as_of_us, channels, count, changed, err),
+                    err);
 }
 
 bool central_add_alarms(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
@@ -129,16 +146,17 @@ bool central_add_alarms(struct central *central, int64_t vehicle_id, const char 
 {
     if (count > CENTRAL_ALARMS_MAX)
         return error_set(err, ERR_INTERNAL, "%zu alarms at once", count);
-    return central->driver->add_alarms(central, vehicle_id, store_id, last_seq, alarms, count, added, err);
+    return by_store(
+        central->driver->add_alarms(central, vehicle_id, store_id, last_seq, alarms, count, added, err), err);
 }
 
 bool central_journal(struct central *central, const struct central_journal *entry, struct error *err)
 {
-    return central->driver->journal(central, entry, err);
+    return by_store(central->driver->journal(central, entry, err), err);
 }
 
 bool central_count(struct central *central, int64_t vehicle_id, int64_t *rows, int64_t *channels,
                    struct error *err)
 {
-    return central->driver->count(central, vehicle_id, rows, channels, err);
+    return by_store(central->driver->count(central, vehicle_id, rows, channels, err), err);
 }

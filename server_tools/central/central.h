@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/crypto/hash.h"
 
 struct central;
 
@@ -31,7 +32,7 @@ struct central_vehicle {
     char client_id[CLIENT_ID_BYTES];
     char host[256];
     int64_t agent_port;
-    char agent_id[65];
+    char agent_id[SHA256_HEX_BYTES];
     char software_version[64];
     int64_t last_seen_us;
     int64_t last_sync_us;
@@ -40,6 +41,10 @@ struct central_vehicle {
 /* Finds or makes the vehicle and updates what is known. */
 bool central_vehicle(struct central *central, const struct central_vehicle *vehicle, int64_t *vehicle_id,
                      struct error *err) MUST_USE;
+
+/* The agent_id that the vehicle's row has; "" when none is known. */
+bool central_agent(struct central *central, int64_t vehicle_id, char agent_id[SHA256_HEX_BYTES],
+                   struct error *err) MUST_USE;
 
 /* The last seq imported of this store and stream; 0 when none. */
 bool central_cursor(struct central *central, int64_t vehicle_id, const char *store_id, const char *stream,
@@ -92,9 +97,9 @@ struct central_alarm {
     int64_t raised_us, resolved_us; /* INT64_MIN: it lasts */
 };
 enum { CENTRAL_ALARMS_MAX = 10000 }; /* of one call */
-/* Adds alarms (of a repeated one only the end is taken, and an end once known is never taken back) and moves
- * the cursor of the stream `alarms` to last_seq, never back, in one transaction. store_id NULL: no cursor.
- * *added: alarms that were new. */
+/* Adds alarms (of a repeated one only the end is taken, of several ends the latest, and an end once known is
+ * never taken back) and moves the cursor of the stream `alarms` to last_seq, never back, in one transaction.
+ * store_id NULL: no cursor. *added: alarms that were new. */
 bool central_add_alarms(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                         const struct central_alarm *alarms, size_t count, int64_t *added,
                         struct error *err) MUST_USE;

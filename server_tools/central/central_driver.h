@@ -12,6 +12,8 @@ struct central_driver {
     void (*close)(struct central *central);
     bool (*vehicle)(struct central *central, const struct central_vehicle *vehicle, int64_t *vehicle_id,
                     struct error *err);
+    bool (*agent)(struct central *central, int64_t vehicle_id, char agent_id[SHA256_HEX_BYTES],
+                  struct error *err);
     bool (*cursor)(struct central *central, int64_t vehicle_id, const char *store_id, const char *stream,
                    int64_t *seq, struct error *err);
     bool (*lock)(struct central *central, int64_t vehicle_id, struct error *err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/base/rfc3339.h"
+#include "common/base/text.h"
 #include "common/net/json_writer.h"
 #include "common/store/pg_migrate.h"
 
@@ -103,6 +104,22 @@ static bool postgres_vehicle(struct central *central, const struct central_vehic
     if (!one_i64(self, update, params, VEHICLE_PARAMS, vehicle_id, &found, err))
         return false;
     return found || need_i64(self, insert, params, VEHICLE_PARAMS, vehicle_id, err);
+}
+
+static bool postgres_agent(struct central *central, int64_t vehicle_id, char agent_id[SHA256_HEX_BYTES],
+                           struct error *err)
+{
+    char id[PARAM_BYTES];
+    const char *const params[] = {param_i64(id, vehicle_id)};
+    SCOPE_PG_RESULT struct pg_result *result =
+        pg_query(postgres_of(central)->pg,
+                 "SELECT agent_id FROM vehicles WHERE vehicle_id = $1 AND agent_id IS NOT NULL", params,
+                 COUNT_OF(params), false, err);
+    if (result == NULL)
+        return false;
+    if (pg_rows(result) == 0 || !text_copy(agent_id, SHA256_HEX_BYTES, pg_value(result, 0, 0)))
+        agent_id[0] = '\0'; /* none, or somebody else's word */
+    return true;
 }
 
 bool postgres_begin_for(struct central_postgres *self, int64_t vehicle_id, struct error *err)
@@ -331,6 +348,7 @@ static void postgres_close(struct central *central)
 static const struct central_driver postgres_driver = {
     .close = postgres_close,
     .vehicle = postgres_vehicle,
+    .agent = postgres_agent,
     .cursor = postgres_cursor,
     .lock = postgres_lock,
     .unlock = postgres_unlock,
@@ -354,6 +372,21 @@ static bool prepare_session(struct pg *pg, struct error *err)
         err);
 }
 
+/* Names and messages are UTF-8: in any other encoding some could not be kept. */
+static bool check_encoding(struct central_postgres *self, struct error *err)
+{
+    SCOPE_PG_RESULT struct pg_result *result =
+        pg_query(self->pg, "SELECT current_setting('server_encoding')", NULL, 0, false, err);
+    if (result == NULL)
+        return false;
+    struct view encoding = pg_value(result, 0, 0);
+    return view_is(encoding, "UTF8") ||
+           error_set(err, ERR_USAGE,
+                     "the database's encoding is %.*s: make one with `CREATE DATABASE name ENCODING 'UTF8'"
+                     " TEMPLATE template0`",
+                     VIEW_ARG(encoding));
+}
+
 static bool open_parts(struct central_postgres *self, const char *url, struct error *err)
 {
     SCOPE_FREE struct central_migrations *migrations = malloc(sizeof(*migrations));
@@ -362,7 +395,7 @@ static bool open_parts(struct central_postgres *self, const char *url, struct er
     if (!central_migrations_load(central_postgres_migrations, migrations, err))
         return false;
     self->pg = pg_open(url, "telehaul", err);
-    return self->pg != NULL && prepare_session(self->pg, err) &&
+    return self->pg != NULL && check_encoding(self, err) && prepare_session(self->pg, err) &&
            pg_migrate(self->pg, migrations->items, migrations->count, LOCK_MIGRATIONS, TELEHAUL_VERSION, err);
 }
 

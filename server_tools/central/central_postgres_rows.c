@@ -12,11 +12,14 @@
 enum {
     KEYS_MAX = 4 * CENTRAL_BATCH_ROWS, /* more than that in a batch's ranges: not worth reading */
     RANGES_MAX_BYTES = CENTRAL_BATCH_ROWS * PARAM_BYTES,
-    COPY_SQL_BYTES = 64,
+    COPY_SQL_BYTES = 128,
     /* COPY BINARY (https://www.postgresql.org/docs/15/sql-copy.html): int16 fields; each int32 size, value */
     COPY_FIELDS = 4,
     COPY_ROW_BYTES = 2 + 4 + 4 + 4 + 4 + 4 + 8 + 4 + 8,
 };
+
+/* Named wherever rows go in: the operator's own columns behind them are nobody's business. */
+#define COLUMNS "vehicle_id, channel_id, time, value"
 
 static const char copy_header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 static const char copy_trailer[2] = "\377\377";
@@ -220,7 +223,7 @@ static bool copy_new(const struct addition *addition, const struct pg_result *ke
     *added = 0;
     if (first == NULL)
         return true;
-    snprintf(sql, sizeof(sql), "COPY %s FROM STDIN (FORMAT binary)", table);
+    snprintf(sql, sizeof(sql), "COPY %s (" COLUMNS ") FROM STDIN (FORMAT binary)", table);
     return pg_copy_begin(addition->self->pg, sql, err) && send_rows(&rows, first, err) &&
            pg_copy_end(addition->self->pg, added, err);
 }
@@ -250,11 +253,15 @@ static bool copy_staged(const struct addition *addition, int64_t *added, struct 
 {
     struct pg *pg = addition->self->pg;
     int64_t staged;
-    if (!pg_exec(pg, "CREATE TEMP TABLE staging (LIKE measurements) ON COMMIT DROP", err) ||
+    if (!pg_exec(pg,
+                 "CREATE TEMP TABLE staging ON COMMIT DROP AS SELECT " COLUMNS
+                 " FROM measurements WHERE false",
+                 err) ||
         !copy_new(addition, NULL, "staging", &staged, err))
         return false;
     SCOPE_PG_RESULT struct pg_result *result = pg_query(
-        pg, "INSERT INTO measurements SELECT * FROM staging ON CONFLICT DO NOTHING", NULL, 0, false, err);
+        pg, "INSERT INTO measurements (" COLUMNS ") SELECT " COLUMNS " FROM staging ON CONFLICT DO NOTHING",
+        NULL, 0, false, err);
     if (result == NULL)
         return false;
     *added = pg_changes(result);

@@ -126,13 +126,13 @@ static void write_alarms(struct buf *json, const struct central_alarm *alarms, s
     json_end_array(&writer);
 }
 
-/* $1 vehicle, $2 JSON. An alarm that comes twice counts by its first line and its last end. */
+/* $1 vehicle, $2 JSON. An alarm that comes twice counts by its first line and its latest end. */
 #define ALARMED                                                                                              \
     "WITH lines AS (SELECT * FROM ROWS FROM (json_to_recordset($2::json) AS (alarm_id bigint, name text,"    \
     " severity text, message text, raised_at timestamptz, resolved_at timestamptz)) WITH ORDINALITY"         \
     " AS line (alarm_id, name, severity, message, raised_at, resolved_at, nr)),"                             \
-    " ends AS (SELECT DISTINCT ON (alarm_id) alarm_id, resolved_at FROM lines WHERE resolved_at IS NOT NULL" \
-    " ORDER BY alarm_id, nr DESC) "
+    " ends AS (SELECT alarm_id, max(resolved_at) AS resolved_at FROM lines WHERE resolved_at IS NOT NULL"    \
+    " GROUP BY alarm_id) "
 
 static const char add_new[] = ALARMED
     "INSERT INTO alarms_log (vehicle_id, alarm_id, channel_id, severity, message, raised_at, resolved_at)"
@@ -142,9 +142,10 @@ static const char add_new[] = ALARMED
     " LEFT JOIN channel_config AS config ON config.vehicle_id = $1 AND config.name = lines.name"
     " ORDER BY lines.alarm_id, lines.nr ON CONFLICT DO NOTHING";
 
-static const char take_ends[] = ALARMED
-    "UPDATE alarms_log SET resolved_at = ends.resolved_at FROM ends WHERE vehicle_id = $1::int"
-    " AND alarms_log.alarm_id = ends.alarm_id AND alarms_log.resolved_at IS DISTINCT FROM ends.resolved_at";
+static const char take_ends[] =
+    ALARMED "UPDATE alarms_log SET resolved_at = ends.resolved_at FROM ends WHERE vehicle_id = $1::int"
+            " AND alarms_log.alarm_id = ends.alarm_id AND (alarms_log.resolved_at IS NULL OR "
+            "alarms_log.resolved_at < ends.resolved_at)";
 
 static bool add_lines(struct central_postgres *self, int64_t vehicle_id, const char *json, int64_t *added,
                       struct error *err)

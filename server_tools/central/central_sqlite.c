@@ -4,6 +4,7 @@
 #include <libgen.h>
 
 #include "common/base/rfc3339.h"
+#include "common/base/text.h"
 #include "common/os/file.h"
 
 extern const struct asset central_sqlite_migrations[];
@@ -21,6 +22,7 @@ static const char *const queries[QUERIES] = {
         " last_seen_at = coalesce(excluded.last_seen_at, last_seen_at),"
         " last_sync_at = coalesce(excluded.last_sync_at, last_sync_at),"
         " sync_status = coalesce(excluded.sync_status, sync_status) RETURNING vehicle_id",
+    [Q_AGENT] = "SELECT agent_id FROM vehicles WHERE vehicle_id = ?1 AND agent_id IS NOT NULL",
     [Q_CURSOR] = "SELECT seq FROM sync_cursor WHERE vehicle_id = ?1 AND store_id = ?2 AND stream = ?3",
     [Q_MOVE_CURSOR] = "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq) VALUES (?1, ?2, ?3, ?4)"
                       " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
@@ -51,7 +53,8 @@ static const char *const queries[QUERIES] = {
     [Q_ADD_ALARM] =
         "INSERT OR IGNORE INTO alarms_log (vehicle_id, alarm_id, channel_id, severity, message, raised_us,"
         " resolved_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [Q_END_ALARM] = "UPDATE alarms_log SET resolved_us = ?3 WHERE vehicle_id = ?1 AND alarm_id = ?2",
+    [Q_END_ALARM] = "UPDATE alarms_log SET resolved_us = ?3 WHERE vehicle_id = ?1 AND alarm_id = ?2"
+                    " AND (resolved_us IS NULL OR resolved_us < ?3)",
     [Q_COUNT_ROWS] = "SELECT count(*) FROM measurements WHERE vehicle_id = ?1",
     [Q_COUNT_CHANNELS] = "SELECT count(*) FROM channel_config WHERE vehicle_id = ?1",
 };
@@ -176,6 +179,23 @@ static bool sqlite_vehicle(struct central *central, const struct central_vehicle
     sqlite_bind_time(stmt, 7, vehicle->last_sync_us);
     sqlite_bind_text(stmt, 8, view_of(vehicle->sync_status));
     return sqlite_need_i64(stmt, vehicle_id, err);
+}
+
+static bool sqlite_agent(struct central *central, int64_t vehicle_id, char agent_id[SHA256_HEX_BYTES],
+                         struct error *err)
+{
+    sqlite3_stmt *stmt = sqlite_of(central)->stmts[Q_AGENT];
+    db_bind_i64(stmt, 1, vehicle_id);
+    enum db_step step = db_step(stmt, err);
+    if (step == DB_STEP_FAILED)
+        return false;
+    agent_id[0] = '\0';
+    if (step == DB_STEP_DONE)
+        return true;
+    if (!text_copy(agent_id, SHA256_HEX_BYTES, view_of(db_column_text(stmt, 0))))
+        agent_id[0] = '\0'; /* somebody else's word */
+    db_reset(stmt);
+    return true;
 }
 
 static bool sqlite_cursor(struct central *central, int64_t vehicle_id, const char *store_id,
@@ -320,6 +340,7 @@ static void sqlite_unlock(struct central *central, int64_t vehicle_id)
 static const struct central_driver sqlite_driver = {
     .close = sqlite_close,
     .vehicle = sqlite_vehicle,
+    .agent = sqlite_agent,
     .cursor = sqlite_cursor,
     .lock = sqlite_lock,
     .unlock = sqlite_unlock,

@@ -7,6 +7,7 @@
 
 enum central_sqlite_query {
     Q_VEHICLE,
+    Q_AGENT,
     Q_CURSOR,
     Q_MOVE_CURSOR,
     Q_CHANNEL,

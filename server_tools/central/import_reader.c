@@ -70,23 +70,6 @@ static bool read_file(struct import_reader *reader, struct error *err)
     }
 }
 
-static bool verify_end(const struct import_reader *reader, struct error *err)
-{
-    if (!archive_reader_finish(reader->lines, err))
-        return false;
-    const struct archive_file *said = &reader->info->files[ARCHIVE_READINGS];
-    int64_t lines = archive_reader_lines(reader->lines);
-    int64_t last_seq = archive_reader_last_seq(reader->lines);
-    if (!reader->info->present)
-        return true;
-    if (lines != said->count)
-        return error_set(err, ERR_INPUT, "%lld lines where its json says %lld", (long long)lines,
-                         (long long)said->count);
-    return lines == 0 || last_seq == said->last_seq ||
-           error_set(err, ERR_INPUT, "the last seq is %lld where its json says %lld (-1: none)",
-                     (long long)last_seq, (long long)said->last_seq);
-}
-
 /* Lines without seq move the cursor with the last of them, when all of them are there. */
 static void put_last_batch(struct import_reader *reader)
 {
@@ -100,7 +83,8 @@ static void put_last_batch(struct import_reader *reader)
 static void *run(void *context)
 {
     struct import_reader *reader = context;
-    reader->ok = read_file(reader, &reader->err) && verify_end(reader, &reader->err);
+    reader->ok =
+        read_file(reader, &reader->err) && archive_reader_verify(reader->lines, reader->info, &reader->err);
     if (reader->ok)
         put_last_batch(reader);
     batch_queue_finish(reader->queue);

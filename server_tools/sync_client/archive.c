@@ -221,7 +221,9 @@ void archive_discard(const char *path)
     struct path json;
     char name[PATH_LIMIT_BYTES];
     if (!archive_json_path(path, &json) || (unlink(json.text) != 0 && errno != ENOENT))
-        return; /* first, for what has a json counts */
+        return; /* first, for what has a json counts; and it may not come back without its files */
+    if (!folder_sync_of(json.text, NULL))
+        return;
     snprintf(name, sizeof(name), "%.*s", (int)(strlen(json.text) - strlen(".json")), json.text);
     for (int i = 0; i < 2 * ARCHIVE_STREAMS; i++) {
         enum archive_stream stream = (enum archive_stream)(i / 2);

@@ -221,6 +221,7 @@ static bool refused(const struct session *session, const struct http_exchange *e
     session_refusal_word(exchange, word);
     result->store_changed = exchange->status == 409 && strcmp(word, "store_changed") == 0;
     result->no_cursor = exchange->status == 400 && strcmp(word, "no_cursor") == 0;
+    bool set_back = exchange->status == 400 && strcmp(word, "bad_after") == 0;
     enum error_code code = ERR_PROTOCOL;
     if (result->store_changed || result->no_cursor)
         code = ERR_CHANGED;
@@ -228,7 +229,13 @@ static bool refused(const struct session *session, const struct http_exchange *e
         code = ERR_DENIED;
     else if (exchange->status == 429 || exchange->status == 503)
         code = ERR_BUSY;
-    return session_refused(session, exchange, code, err);
+    session_refused(session, exchange, code, err);
+    return set_back
+               ? error_wrap(err,
+                            "more of the machine's store is here than it has itself: was an older copy of it "
+                            "restored? Fetch with --since what is missing, then let it begin a new store "
+                            "(move its data folder away)")
+               : false;
 }
 
 static bool finish(struct incoming *incoming, int fd, struct export_result *result, struct error *err)
@@ -281,7 +288,8 @@ bool export_fetch(struct session *session, int fd, const struct export_request *
     int64_t began_us = clock_monotonic_us(session->clock);
     struct incoming incoming = {.session = session, .request = request, .err = err};
     bool done =
-        receiver_open(&incoming.receiver, fd, request->format, err) && run(&incoming, fd, result, err);
+        receiver_open(&incoming.receiver, fd, request->format, line_bytes_max[request->stream], err) &&
+        run(&incoming, fd, result, err);
     receiver_close(&incoming.receiver);
     if (!done && err->code == ERR_INPUT)
         err->code = ERR_PROTOCOL; /* no file of the user's is wrong: the agent is */

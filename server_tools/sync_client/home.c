@@ -5,14 +5,72 @@
 #include <stdlib.h>
 
 #include "common/base/rfc3339.h"
+#include "server_tools/central/archive_files.h"
 #include "server_tools/central/importer.h"
 
+/* Where it was reached is known once it is known who was reached. */
 static void fill_vehicle(const struct home *home, struct central_vehicle *vehicle)
 {
-    *vehicle = (struct central_vehicle){
-        .agent_port = home->settings->port, .last_seen_us = INT64_MIN, .last_sync_us = INT64_MIN};
+    *vehicle = (struct central_vehicle){.last_seen_us = INT64_MIN, .last_sync_us = INT64_MIN};
     snprintf(vehicle->client_id, sizeof(vehicle->client_id), "%s", home->settings->client_id);
+    if (home->agent_id[0] == '\0')
+        return;
+    vehicle->agent_port = home->settings->port;
     snprintf(vehicle->host, sizeof(vehicle->host), "%s", home->settings->host);
+    memcpy(vehicle->agent_id, home->agent_id, sizeof(vehicle->agent_id));
+}
+
+/* An archive of the folder, when it is this client's: another's that was put here by hand would become one
+ * with it. */
+static bool load_own(const struct home *home, const char *name, struct path *path, struct archive_info *info,
+                     struct error *err)
+{
+    if (!archive_load(home->folder, name, path, info, err))
+        return false;
+    return strcmp(info->client_id, home->settings->client_id) == 0 ||
+           error_set(err, ERR_INPUT,
+                     "%s is of the client `%s`: `sync_client import %s --client-id %s` adds it to this one",
+                     path->text, info->client_id, path->text, home->settings->client_id);
+}
+
+/* ---- who it is ---- */
+
+/* With --db none: as the newest archive says. */
+static bool agent_of_archives(const struct home *home, char agent_id[SHA256_HEX_BYTES], struct error *err)
+{
+    SCOPE_ARCHIVE_NAMES struct archive_names names = {NULL, 0};
+    agent_id[0] = '\0';
+    if (!archive_list(home->folder, &names, err))
+        return false;
+    for (size_t i = names.count; i > 0 && agent_id[0] == '\0'; i--) {
+        struct path path;
+        struct archive_info info;
+        if (load_own(home, names.names[i - 1], &path, &info, NULL))
+            memcpy(agent_id, info.agent_id, SHA256_HEX_BYTES);
+    }
+    return true;
+}
+
+bool home_meet(struct home *home, const char *agent_id, bool met, struct error *err)
+{
+    const struct settings *settings = home->settings;
+    char known[SHA256_HEX_BYTES];
+    if (home->central == NULL ? !agent_of_archives(home, known, err)
+                              : !central_agent(home->central, home->vehicle_id, known, err))
+        return false;
+    bool is_other = known[0] != '\0' && strcmp(known, agent_id) != 0;
+    if (is_other && !met)
+        return error_set(
+            err, ERR_DENIED,
+            "the client `%s` is the agent %s, but %s:%d is the agent %s, which is known here: two "
+            "machines may not share one name. Give its own with --client-id; or, when it has "
+            "taken the other's place, its fingerprint with --fingerprint",
+            settings->client_id, known, settings->host, (int)settings->port, agent_id);
+    if (is_other)
+        notice(home->notices, "the client `%s` was the agent %s until now and is %s from now on",
+               settings->client_id, known, agent_id);
+    snprintf(home->agent_id, sizeof(home->agent_id), "%s", agent_id);
+    return true;
 }
 
 /* ---- the cursor ---- */
@@ -42,7 +100,7 @@ static bool cursor_of_archives(const struct home *home, const char *store_id, en
         struct path path;
         struct archive_info info;
         struct error problem;
-        if (!archive_load(home->folder, names.names[i], &path, &info, &problem)) {
+        if (!load_own(home, names.names[i], &path, &info, &problem)) {
             if (!leave_out(home, &problem, err))
                 return false;
             continue;
@@ -107,10 +165,18 @@ static void show_progress(void *context, int64_t lines, int64_t bytes_done, int6
     notices_advance(context, lines, bytes_done);
 }
 
+/* What nobody imports has to be right all the same: the machine may forget it before anybody does. */
+static bool verify(const char *path, struct error *err)
+{
+    SCOPE_ARCHIVE_FILES struct archive_files files;
+    return archive_files_open(&files, path, err) &&
+           (archive_files_verify_readings(&files, err) || error_wrap(err, "%s", path));
+}
+
 bool home_take(struct home *home, const char *path, struct error *err)
 {
     if (home->central == NULL)
-        return true;
+        return verify(path, err);
     struct import_result result;
     notices_begin(home->notices, "importing", 0);
     bool done = import_archive(home->central, path, home->settings->client_id, show_progress, home->notices,
@@ -151,21 +217,24 @@ static bool find_standing(const struct home *home, const struct archive_info *in
     return true;
 }
 
-/* Archives are imported in their order, so below the newest imported one nothing is pending.
+/* Archives are imported in their order, so below the newest imported one nothing is pending; but a name that
+ * is yet to come is of a clock that was ahead and tells nothing of an order.
  * *first: index of the oldest that may be. */
 static bool find_first_pending(const struct home *home, const struct archive_names *names, size_t *first,
                                struct error *err)
 {
+    char now[RFC3339_NAME_BYTES];
+    rfc3339_format_name(now, clock_utc_us(home->clock));
     *first = names->count;
     for (size_t i = names->count; i > 0; i--) {
         struct path path;
         struct archive_info info;
         enum standing standing;
-        if (!archive_load(home->folder, names->names[i - 1], &path, &info, NULL))
+        if (!load_own(home, names->names[i - 1], &path, &info, NULL))
             continue;
         if (!find_standing(home, &info, &standing, err))
             return false;
-        if (standing == IS_HERE)
+        if (standing == IS_HERE && strncmp(names->names[i - 1], now, sizeof(now) - 1) <= 0)
             break;
         if (standing == IS_PENDING)
             *first = i - 1;
@@ -179,7 +248,7 @@ static bool take_pending(struct home *home, const char *name, struct error *err)
     struct archive_info info;
     struct error problem = {.code = ERR_NONE};
     enum standing standing;
-    if (archive_load(home->folder, name, &path, &info, &problem)) {
+    if (load_own(home, name, &path, &info, &problem)) {
         if (!find_standing(home, &info, &standing, err))
             return false;
         if (standing != IS_PENDING)
@@ -268,7 +337,6 @@ bool home_note(struct home *home, const struct home_session *session, int64_t *c
     const char *status = status_word(session->failure);
     struct central_vehicle vehicle;
     fill_vehicle(home, &vehicle);
-    snprintf(vehicle.agent_id, sizeof(vehicle.agent_id), "%s", session->agent_id);
     snprintf(vehicle.software_version, sizeof(vehicle.software_version), "%s", session->software_version);
     snprintf(vehicle.sync_status, sizeof(vehicle.sync_status), "%s", status);
     if (session->software_version[0] != '\0')

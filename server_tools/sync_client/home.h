@@ -15,8 +15,9 @@ struct home {
     const struct clock *clock;
     struct central *central; /* NULL: --db none */
     int64_t vehicle_id;
-    int64_t imported, added; /* readings read, those that were new */
-    int64_t alarms_added;    /* alarms that were new */
+    char agent_id[SHA256_HEX_BYTES]; /* whom home_meet has found to be this client; "": nobody yet */
+    int64_t imported, added;         /* readings read, those that were new */
+    int64_t alarms_added;            /* alarms that were new */
     int64_t channels_changed;
 };
 
@@ -25,6 +26,11 @@ struct home {
 bool home_open(struct home *home, const struct settings *settings, const struct archive_folder *folder,
                struct notices *notices, const struct clock *clock, struct error *err) MUST_USE;
 void home_close(struct home *home);
+
+/* Whether this client is this agent: two machines under one name would become one for ever. When it was
+ * another one until now, that is an ERR_DENIED with both, unless the user has said in this run that it is
+ * right (met): then it is said aloud. */
+bool home_meet(struct home *home, const char *agent_id, bool met, struct error *err) MUST_USE;
 
 /* How far this stream of this store is here: the last seq, or, of readings without seq, the last time in
  * microseconds; 0 when nothing is. */
@@ -36,11 +42,11 @@ bool home_cursor(const struct home *home, const char *store_id, enum archive_str
 bool home_is_news(const struct home *home, const struct archive_info *info, bool *news,
                   struct error *err) MUST_USE;
 
-/* Imports one archive; nothing to do with --db none. path: of its readings. */
+/* Imports one archive; with --db none verifies every line of it. path: of its readings. */
 bool home_take(struct home *home, const char *path, struct error *err) MUST_USE;
 
 struct home_session {
-    const char *agent_id, *software_version; /* "": not learned */
+    const char *software_version; /* "": not learned */
     int64_t started_us;
     int64_t bytes;
     const struct error *failure; /* NULL: all went well */

@@ -7,9 +7,10 @@
 
 enum { GZIP_FIRST_BYTE = 0x1f };
 
-bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, struct error *err)
+bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, int64_t line_max_bytes,
+                   struct error *err)
 {
-    *receiver = (struct receiver){.fd = fd, .format = format};
+    *receiver = (struct receiver){.fd = fd, .format = format, .line_max_bytes = line_max_bytes};
     sha256_start(&receiver->hash);
     receiver->pending = malloc(RECEIVER_WRITE_BYTES);
     receiver->text = malloc(RECEIVER_TEXT_BYTES);
@@ -82,14 +83,18 @@ static void keep_end(struct receiver *receiver, const char *text, size_t size)
     receiver->last_bytes = stay + size;
 }
 
-static void look_at(struct receiver *receiver, const char *text, size_t size)
+static bool look_at(struct receiver *receiver, const char *text, size_t size, struct error *err)
 {
     size_t room = sizeof(receiver->first) - receiver->first_bytes;
     size_t begin = size < room ? size : room;
     memcpy(receiver->first + receiver->first_bytes, text, begin);
     receiver->first_bytes += begin;
     receiver->lines += count_lines(text, size);
+    receiver->text_bytes += (int64_t)size;
     keep_end(receiver, text, size);
+    return receiver->text_bytes / receiver->line_max_bytes <= receiver->lines ||
+           error_set(err, ERR_INPUT, "the export is not made of lines of %lld bytes at most",
+                     (long long)receiver->line_max_bytes);
 }
 
 /* The unpacker takes either format: the first byte tells which it is (RFC 1952, 2.3.1; anything else must be
@@ -112,7 +117,8 @@ bool receiver_take(struct receiver *receiver, struct view piece, struct error *e
     do {
         if (!unpacker_read(receiver->unpacker, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
             return error_wrap(err, "the export");
-        look_at(receiver, receiver->text, size);
+        if (!look_at(receiver, receiver->text, size, err))
+            return false;
     } while (piece.size > 0 || size == RECEIVER_TEXT_BYTES);
     return true;
 }

@@ -21,19 +21,22 @@ struct receiver {
     char *pending; /* RECEIVER_WRITE_BYTES: not yet written */
     size_t pending_bytes;
     char *text; /* RECEIVER_TEXT_BYTES */
-    int64_t bytes, lines;
+    int64_t bytes, lines, text_bytes;
+    int64_t line_max_bytes;
     char first[RECORD_LINE_MAX_BYTES]; /* the beginning of the text */
     size_t first_bytes;
     char last[2 * RECORD_LINE_MAX_BYTES]; /* its end so far: the last line whole, and what is before it */
     size_t last_bytes;
 };
 
-/* format: what was promised; another one is refused. */
-bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, struct error *err) MUST_USE;
+/* format: what was promised; another one is refused. line_max_bytes: no line is longer, LF included; a text
+ * that could not be made of such lines is refused while it comes, however little it was compressed to. */
+bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, int64_t line_max_bytes,
+                   struct error *err) MUST_USE;
 void receiver_close(struct receiver *receiver);
 #define SCOPE_RECEIVER SCOPE(receiver_close)
 
-/* Errors: ERR_INPUT (not of the format, damaged), ERR_SPACE, ERR_IO. */
+/* Errors: ERR_INPUT (not of the format, damaged, no lines), ERR_SPACE, ERR_IO. */
 bool receiver_take(struct receiver *receiver, struct view piece, struct error *err) MUST_USE;
 
 struct received {

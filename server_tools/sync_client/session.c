@@ -88,7 +88,7 @@ static bool connect_pinned(struct session *session, struct error *err)
                                               .bind = settings->bind};
     session->client = http_client_new(&config, err);
     return session->client != NULL &&
-           trust_pin(session->client, settings, session->notices, session->agent_id, err);
+           trust_pin(session->client, settings, session->notices, session->agent_id, &session->met, err);
 }
 
 bool session_open(struct session *session, const struct settings *settings, struct notices *notices,

@@ -25,6 +25,7 @@ struct session {
     struct rsa_private *key;
     struct http_client *client;
     char agent_id[SHA256_HEX_BYTES];
+    bool met;                        /* the user has said in this run that this agent is right */
     char token[SESSION_TOKEN_BYTES]; /* "": none */
     int64_t renew_at_us;             /* monotonic */
     int64_t waited_s;

@@ -19,6 +19,7 @@ static bool run(struct sync *sync, const struct settings *settings, struct notic
 {
     const struct clock *clock = clock_system();
     return session_open(&sync->session, settings, notices, clock, err) &&
+           home_meet(&sync->home, sync->session.agent_id, sync->session.met, err) &&
            pull(&sync->session, &sync->home, &sync->folder, report, err);
 }
 
@@ -26,8 +27,7 @@ static bool run(struct sync *sync, const struct settings *settings, struct notic
  * well. */
 static bool note(struct sync *sync, bool done, int64_t started_us, struct report *report, struct error *err)
 {
-    const struct home_session session = {.agent_id = sync->session.agent_id,
-                                         .software_version = report->software_version,
+    const struct home_session session = {.software_version = report->software_version,
                                          .started_us = started_us,
                                          .bytes = report->bytes,
                                          .failure = done ? NULL : err};

@@ -69,19 +69,21 @@ static bool meet(struct http_client *client, const struct settings *settings, st
 }
 
 bool trust_pin(struct http_client *client, const struct settings *settings, struct notices *notices,
-               char agent_id[SHA256_HEX_BYTES], struct error *err)
+               char agent_id[SHA256_HEX_BYTES], bool *met, struct error *err)
 {
     char name[HOST_PORT_BYTES];
     char expected[SHA256_HEX_BYTES];
     if (!known_hosts_name(name, settings->host, settings->port, err) ||
         !known_hosts_find(settings->known_hosts.text, name, expected, err))
         return false;
-    bool told_another = settings->fingerprint[0] != '\0' && strcmp(settings->fingerprint, expected) != 0;
-    if ((expected[0] == '\0' || told_another) && !meet(client, settings, notices, name, expected, err))
+    bool told = settings->fingerprint[0] != '\0';
+    bool is_new = expected[0] == '\0' || (told && strcmp(settings->fingerprint, expected) != 0);
+    if (is_new && !meet(client, settings, notices, name, expected, err))
         return false;
     if (!http_client_pin(client, expected, err))
         return false;
     memcpy(agent_id, expected, SHA256_HEX_BYTES);
+    *met = is_new || told;
     return true;
 }
 

@@ -67,12 +67,19 @@ class Cluster:
         if done.returncode != 0:
             raise RuntimeError(f"initdb: {done.stdout}{done.stderr}")
 
-    def _argv(self, program, *arguments):
-        """The server ends when its starter is killed: it gets SIGQUIT then."""
+    def _as_server(self, *argv):
+        """As the server's account; a server ends when its starter is killed: it gets SIGQUIT then."""
         prefix = ["setpriv", "--pdeathsig", "QUIT"]
         if self.account is not None:
             prefix += [f"--reuid={self.account.pw_uid}", f"--regid={self.account.pw_gid}", "--clear-groups"]
-        return [*prefix, str(server_binaries() / program), *map(str, arguments)]
+        return [*prefix, *map(str, argv)]
+
+    def _argv(self, program, *arguments):
+        return self._as_server(server_binaries() / program, *arguments)
+
+    def run(self, *argv):
+        """A program that has to be the server's own account."""
+        subprocess.run(self._as_server(*argv), check=True, cwd="/")
 
     def start(self):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,

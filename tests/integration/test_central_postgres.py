@@ -1,6 +1,7 @@
 """sync_client with its central store in PostgreSQL: sessions, imports again, over each other and at the same time, and a
 server that goes away in the middle."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -134,6 +135,54 @@ def test_a_log_in_that_fails(home, postgres, tmp_path, change, code, words):
     assert "sesame" not in done.stderr and "made-up" not in done.stderr and done.stdout == ""
 
 
+@pytest.fixture
+def role(postgres):
+    """A log-in that may do nothing but what a test grants it."""
+    name = f"role_of_{postgres.name}"
+    postgres.query(f"create role {name} login password 'made-up for tests'; revoke create on schema public from public")
+    yield name
+    postgres.query(f"drop owned by {name}; drop role {name}")
+
+
+READ = "select on all tables in schema public"
+
+
+@pytest.mark.parametrize("rights, words", [
+    (None, "schema_migrations"),
+    (READ, "permission denied for table vehicles"),
+    (READ + "; grant insert, update on vehicles", "permission denied for"),
+    (READ + "; grant insert, update, delete on all tables in schema public", "measurements_2026_03"),
+])
+def test_a_role_without_rights(postgres, tmp_path, role, rights, words):
+    """It says which right is missing, and what is there stays as it was."""
+    first = make_readings(10)
+    run_import(postgres.url, pack(tmp_path / "first", first))
+    if rights is not None:
+        postgres.query("; ".join(f"grant {right.removeprefix('grant ')} to {role}" for right in rights.split("; ")))
+    march = pack(tmp_path / "march", [(seq, time_us + 30 * 86_400_000_000, *rest) for seq, time_us, *rest in make_readings(10, 11)])
+    url = postgres.url.replace("postgres:", f"{role}:", 1)
+    done = subprocess.run(import_argv(url, march), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4 and words in done.stderr and "made-up" not in done.stderr, done.stderr
+    assert done.stdout == ""
+    assert rows_in(postgres) == expected(first)
+    assert cursors(postgres) == [("m1", "readings", 10)]
+
+
+def test_a_role_that_may_write_and_make_nothing_works_within_a_month(postgres, tmp_path, role):
+    run_import(postgres.url, pack(tmp_path / "first", make_readings(10)))
+    postgres.query(f"grant select, insert, update, delete on all tables in schema public to {role}; "
+                   f"grant temporary on database {postgres.name} to {role}")
+    url = postgres.url.replace("postgres:", f"{role}:", 1)
+    assert run_import(url, pack(tmp_path / "next", make_readings(10, 11)))["added"] == 10
+
+
+def test_a_database_of_another_encoding_is_refused(own_cluster, tmp_path):
+    """Some names and messages could not be kept in it."""
+    own_cluster.query("create database old encoding 'LATIN1' locale 'C' template template0")
+    done = subprocess.run(import_argv(own_cluster.url("old"), pack(tmp_path, make_readings(10))), capture_output=True, text=True)
+    assert done.returncode == 2 and "LATIN1" in done.stderr and "ENCODING 'UTF8'" in done.stderr, done.stderr
+
+
 def test_a_session_without_its_database_asks_the_machine_for_nothing(agent, home, postgres):
     done = home.sync(agent, "--db", postgres.url.replace("made-up", "sesame"), check=4)
     assert "password authentication failed" in done.stderr
@@ -242,3 +291,105 @@ def test_a_migration_of_the_server_that_differs(postgres, tmp_path):
     postgres.query("update schema_migrations set sha256 = 'x' where name = '0001_central.sql'")
     done = subprocess.run(import_argv(postgres.url, archive), capture_output=True, text=True)
     assert done.returncode == 1 and "0001_central.sql" in done.stderr and "differs" in done.stderr, done.stderr
+
+
+# ---- others at the same time ----
+
+def test_rows_that_another_writer_adds_in_the_middle(postgres, many):
+    """Somebody without our lock: what was new when the keys were read is not any more when it is written."""
+    archive, rows = many
+    run_import(postgres.url, pack(archive.parent / "first", rows[:1]))
+    (_, time_us, channel, _), theirs = rows[150_000], 12345.5
+    with postgres.connect() as other, other.cursor() as cursor:
+        cursor.execute("insert into channel_config (vehicle_id, channel_id, name) select 1, 99, %s", (channel,))
+        cursor.execute("begin; insert into measurements values (1, 99, to_timestamp(%s::numeric / 1000000), %s)",
+                       (time_us, theirs))
+        importer = subprocess.Popen(import_argv(postgres.url, archive), stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: postgres.query("select count(*) from pg_stat_activity where application_name = 'telehaul' and "
+                                          "wait_event_type = 'Lock' and datname = current_database()") == [(1,)],
+                   "the importer that waits for the other's row")
+        cursor.execute("commit")
+    result = json.loads(importer.communicate(timeout=200)[0])
+    assert (importer.returncode, result["added"]) == (0, MANY - 2)
+    assert digest(rows_in(postgres)) == digest(sorted(
+        (when, name, theirs if (when, name) == (time_us, channel) else value) for _, when, name, value in rows))
+    assert cursors(postgres) == [("m1", "readings", MANY)]
+
+
+# ---- tables that were changed by hand ----
+
+def test_an_operators_own_column_is_left_alone(postgres, tmp_path):
+    rows = make_readings(200)
+    run_import(postgres.url, pack(tmp_path / "first", rows[:100]))
+    postgres.query("alter table measurements add column note text default 'mine'; alter table alarms_log add column note text")
+    assert run_import(postgres.url, pack(tmp_path / "next", rows))["added"] == 100
+    assert rows_in(postgres) == expected(rows)
+    assert postgres.query("select distinct note from measurements") == [("mine",)]
+
+
+def test_values_that_were_changed_by_hand_stay(postgres, tmp_path):
+    archive = pack(tmp_path, make_readings(100))
+    run_import(postgres.url, archive)
+    postgres.query("update measurements set value = -1; delete from measurements where channel_id = 2")
+    assert run_import(postgres.url, archive)["added"] == 20
+    assert postgres.query("select channel_id = 2, bool_and(value = -1) from measurements group by 1 order by 1")[0] == (False, True)
+
+
+@pytest.mark.parametrize("change, words", [
+    ("alter table measurements alter value type real", "incorrect binary data format"),
+    ("alter table measurements rename value to reading", "value"),
+    ("alter table measurements add constraint mine check (value < 0) not valid", "mine"),
+    ("drop table measurements", "measurements"),
+    ("drop table sync_cursor", "sync_cursor"),
+])
+def test_a_table_that_cannot_take_it_costs_no_archive(agent, home, postgres, change, words):
+    """Not the archive is wrong: it stays, and comes in when the table is right again."""
+    agent.formats = ["gzip"]
+    agent.rows, later = agent.rows[:100], agent.rows[100:]
+    home.sync(agent, "--db", postgres.url)
+    agent.rows += later
+    postgres.query(change)
+    done = home.sync(agent, "--db", postgres.url, check=1)
+    assert words in done.stderr and "damaged" not in done.stderr, done.stderr
+    if change != "drop table sync_cursor":  # then nothing was asked for
+        assert len(home.archives()) == 2
+    again = home.sync(agent, "--db", postgres.url, check=1)
+    assert words in again.stderr
+    assert len(home.archives()) <= 2  # run by run it does not fill the folder
+
+
+def test_a_table_that_was_put_right_again(agent, home, postgres):
+    agent.rows, later = agent.rows[:100], agent.rows[100:]
+    home.sync(agent, "--db", postgres.url)
+    agent.rows += later
+    postgres.query("alter table measurements add constraint mine check (value < 0) not valid")
+    home.sync(agent, "--db", postgres.url, check=1)
+    postgres.query("alter table measurements drop constraint mine")
+    done = home.sync(agent, "--db", postgres.url)
+    assert "which an earlier run had only fetched" in done.stderr and done.result["records"] == 0
+    assert rows_in(postgres) == expected(agent.rows)
+
+
+# ---- a full disk ----
+
+@contextlib.contextmanager
+def small_disk(cluster, limit_bytes):
+    """No file of the server grows beyond it: a write stops in the middle of a page, as on a full disk."""
+    cluster.run("prlimit", "--pid", cluster.process.pid, f"--fsize={limit_bytes}:")
+    yield
+    cluster.run("prlimit", "--pid", cluster.process.pid, "--fsize=unlimited:")
+
+
+def test_a_full_disk_of_the_server(own_cluster, many):
+    archive, rows = many
+    with own_cluster.database() as database:
+        with small_disk(own_cluster, 16 * 2**20 + 4096):  # files of its log have 16 MiB
+            done = subprocess.run(import_argv(database.url, archive), capture_output=True, text=True, timeout=200)
+        assert done.returncode == 1 and done.stdout == "", done.stderr
+        assert "53100" in done.stderr and archive.name in done.stderr
+        [(_, _, reached)] = cursors(database)
+        assert reached % 100_000 == 0 and 0 < reached < MANY
+        assert digest(rows_in(database)) == digest(expected(rows[:reached]))
+        assert run_import(database.url, archive)["added"] == MANY - reached
+        assert digest(rows_in(database)) == digest(expected(rows))
+        assert cursors(database) == [("m1", "readings", MANY)]

@@ -65,6 +65,23 @@ static void what_is_not_known_stays(void **state)
                      1);
 }
 
+static void a_vehicle_s_agent_is_known_when_it_was_said(void **state)
+{
+    struct store *store = *state;
+    struct central_vehicle vehicle = {
+        .client_id = "tractor-7", .last_seen_us = INT64_MIN, .last_sync_us = INT64_MIN};
+    char agent_id[SHA256_HEX_BYTES] = "x";
+    int64_t id;
+    assert_true(central_agent(store->central, vehicle_named(store->central, "tractor-7"), agent_id, NULL));
+    assert_string_equal(agent_id, "");
+    memset(vehicle.agent_id, 'a', sizeof(vehicle.agent_id) - 1);
+    assert_true(central_vehicle(store->central, &vehicle, &id, NULL));
+    assert_true(central_agent(store->central, id, agent_id, NULL));
+    assert_string_equal(agent_id, vehicle.agent_id);
+    assert_true(central_agent(store->central, vehicle_named(store->central, "tractor-8"), agent_id, NULL));
+    assert_string_equal(agent_id, "");
+}
+
 static void channels_are_numbered_in_each_vehicle(void **state)
 {
     struct store *store = *state;
@@ -437,6 +454,18 @@ static void an_alarm_ends_once_and_for_all(void **state)
     assert_int_equal(ask(store, "SELECT count(*) FROM alarms_log WHERE message LIKE 'too%'"), 1);
 }
 
+static void of_several_ends_the_latest_counts_in_any_order(void **state)
+{
+    struct store *store = *state;
+    struct central_alarm ends[] = {ended(hot, DAY(1) + 90), ended(hot, DAY(1) + 60)};
+    assert_int_equal(add_alarms(store, 1, &ends[1], 1), 1);
+    assert_int_equal(add_alarms(store, 2, &ends[0], 1), 0);
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log"), DAY(1) + 90);
+    assert_int_equal(add_alarms(store, 1, &ends[1], 1), 0); /* the older archive again */
+    assert_int_equal(add_alarms(store, 2, ends, COUNT_OF(ends)), 0);
+    assert_int_equal(ask(store, "SELECT {resolved} FROM alarms_log"), DAY(1) + 90);
+}
+
 static void both_lines_of_an_alarm_in_one_call(void **state)
 {
     struct store *store = *state;
@@ -514,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_BOTH(vehicles_are_found_again),
         IN_BOTH(what_is_not_known_stays),
+        IN_BOTH(a_vehicle_s_agent_is_known_when_it_was_said),
         IN_BOTH(channels_are_numbered_in_each_vehicle),
         IN_BOTH(rows_and_cursor_come_together),
         IN_BOTH(repeated_rows_change_nothing),
@@ -531,6 +561,7 @@ int main(void)
         IN_BOTH(what_an_older_archive_says_changes_nothing),
         IN_BOTH(alarms_come_with_their_cursor),
         IN_BOTH(an_alarm_ends_once_and_for_all),
+        IN_BOTH(of_several_ends_the_latest_counts_in_any_order),
         IN_BOTH(both_lines_of_an_alarm_in_one_call),
         IN_BOTH(an_alarm_of_a_clock_gone_mad),
         IN_BOTH(too_many_alarms_are_a_bug),

@@ -57,7 +57,7 @@ static struct outcome receive_as(enum pack_format format, struct view stream, si
     SCOPE_FILE FILE *file = tmpfile();
     assert_non_null(file);
     SCOPE_RECEIVER struct receiver receiver;
-    assert_true(receiver_open(&receiver, fileno(file), format, &outcome.err));
+    assert_true(receiver_open(&receiver, fileno(file), format, RECORD_LINE_MAX_BYTES, &outcome.err));
     while (stream.size > 0 && outcome.taken) {
         size_t size = stream.size < piece_bytes ? stream.size : piece_bytes;
         outcome.taken = receiver_take(&receiver, (struct view){stream.data, size}, &outcome.err);
