@@ -7,7 +7,7 @@
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
 
-enum { SQL_MAX_BYTES = 8 * 1024 };
+enum { SQL_MAX_BYTES = 8 * 1024, CHANNEL_MAX_BYTES = 4096, CHANNEL_KEPT_CHARACTERS = 1000 };
 
 /* 0001-01-01T00:00:00Z: there is no year 0 in PostgreSQL, and none before it in a record line. */
 #define FIRST_US INT64_C(-62135596800000000)
@@ -211,9 +211,21 @@ static void write_value(const struct pieces *pieces, struct buf *sql)
     buf_append_text(sql, rest);
 }
 
+/* A text may have a GiB, and libpq holds a whole row: of a very long one comes the beginning and a hash. */
+static void write_channel(const struct pieces *pieces, struct buf *sql)
+{
+    const char *name = pieces->channel;
+    buf_printf(sql,
+               "CASE WHEN octet_length(%s::text) <= %d THEN %s::text ELSE"
+               " left(%s::text, %d) || encode(sha256(convert_to(%s::text, 'UTF8')), 'hex') END",
+               name, CHANNEL_MAX_BYTES, name, name, CHANNEL_KEPT_CHARACTERS, name);
+}
+
 static void write_copy(const struct pieces *pieces, int64_t limit, struct buf *sql)
 {
-    buf_printf(sql, "COPY (SELECT %s, %s::text, ", pieces->time, pieces->channel);
+    buf_printf(sql, "COPY (SELECT %s, ", pieces->time);
+    write_channel(pieces, sql);
+    buf_append_text(sql, ", ");
     write_value(pieces, sql);
     write_where(pieces, sql);
     write_limit(pieces, limit, sql);

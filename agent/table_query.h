@@ -8,7 +8,7 @@
 
 enum {
     TABLE_QUERY_S = 60,        /* each question, and what comes before a copy's first row */
-    TABLE_READ_S = 10,         /* each block of rows after that */
+    TABLE_READ_S = 10,         /* each block of lines after that (FEED_BLOCK_BYTES) */
     TABLE_TRANSACTION_S = 600, /* all together, however slow the client is: a snapshot holds up vacuum */
     TABLE_OVERLAP_S = 60,      /* rows may be committed so much later than their time */
 };

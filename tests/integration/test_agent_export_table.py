@@ -181,19 +181,36 @@ def test_doubles_that_are_no_numbers(machine, postgres):
 
 def test_no_row_is_lost_for_its_channel(machine, postgres):
     make_table(postgres, rows=0)
-    names = [None, "", "a\nb", "a\tb", "x" * 127, "x" * 128, "x" * 129, "ї" * 100, 'q"\\', "\x7f"]
+    names = [None, "", "a\nb", "a\tb", "x" * 127, "x" * 128, "x" * 129, "x" * 4096, "x" * 4097, "ї" * 100, 'q"\\', "\x7f"]
     for second, name in enumerate(names):
         postgres.query("insert into plant.log values (timestamptz '2026-02-22T10:00:00Z' + %s * interval '1 second', %s, 1)",
                        second, name)
     got = [line["channel"] for line in machine.client().export()[1]]
     assert got[:2] == ["(null)", "(empty)"]
-    assert got[4] == "x" * 127 and got[8] == 'q"\\'
+    assert got[4] == "x" * 127 and got[10] == 'q"\\'
     assert len(set(got)) == len(names)  # two names stay two
     for name in got:
         assert 1 <= len(name.encode()) <= 127 and not re.search(r"[\x00-\x1f\x7f]", name)
     assert got[2].startswith("a?b~") and got[3].startswith("a?b~")
-    assert got[7].startswith("ї" * 55 + "~")
-    assert "8 rows have a channel that no line can hold" in machine.stop()
+    assert got[9].startswith("ї" * 55 + "~")
+    assert "10 rows have a channel that no line can hold" in machine.stop()
+
+
+def test_names_of_any_length_cost_no_memory(machine, postgres):
+    machine.stop()
+    machine.start(env=FREED_IS_FREE)
+    make_table(postgres, rows=0)
+    postgres.query("insert into plant.log values ('2026-02-22T10:00:00Z', null, 0)")
+    client = machine.client()
+    assert len(client.export()[1]) == 1
+    idle = machine.memory_kib("VmHWM")
+    for second, tail in enumerate(("a", "b", "a")):
+        postgres.query("insert into plant.log values (timestamptz '2026-02-22T10:00:01Z' + %s * interval '1 second', "
+                       "repeat('x', 50000000) || %s, 1)", second, tail)
+    names = [line["channel"] for line in client.export()[1][1:]]
+    assert names[0] == names[2] != names[1]
+    assert all(re.fullmatch("x{110}~[0-9a-f]{16}", name) for name in names)
+    assert machine.memory_kib("VmHWM") - idle < 16 * 1024
 
 
 def test_what_has_no_time_or_one_to_come_is_left_out_and_said(machine, postgres):
