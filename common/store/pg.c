@@ -295,7 +295,7 @@ void pg_break(struct pg *pg)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
     shutdown(pg->break_fd, SHUT_RDWR);
-    connect(pg->break_fd, &none, sizeof(none));
+    (void)connect(pg->break_fd, &none, sizeof(none));
 }
 
 /* ---- statements ---- */

@@ -99,9 +99,8 @@ static void every_row_is_a_line(void **state)
 }
 
 /* As a slow client makes it: the transaction ends though nobody reads. */
-static void it_lasts_no_longer_than_it_may(void **state)
+static void check_end(const struct world *world)
 {
-    struct world *world = *state;
     struct table_range range = {.since_us = INT64_MIN};
     struct line_source *source = open_source(world, 1, &range);
     struct error err = {0};
@@ -121,6 +120,25 @@ static void it_lasts_no_longer_than_it_may(void **state)
     assert_int_equal(err.code, ERR_TIMEOUT);
     assert_non_null(strstr(err.text, "within 1 s"));
     source->kind->free(source);
+}
+
+static void it_lasts_no_longer_than_it_may(void **state)
+{
+    check_end(*state);
+}
+
+static void nor_does_it_on_a_unix_socket(void **state)
+{
+    struct world *world = *state;
+    SCOPE_PG struct pg *pg = pg_open(world->database.url, "unit test", NULL);
+    SCOPE_PG_RESULT struct pg_result *result =
+        pg_query(pg, "SELECT current_setting('unix_socket_directories'), current_setting('port')", NULL, 0,
+                 false, NULL);
+    assert_non_null(result);
+    snprintf(world->database.url, sizeof(world->database.url),
+             "postgresql:///%s?user=postgres&host=%.*s&port=%.*s", world->database.name,
+             VIEW_ARG(pg_value(result, 0, 0)), VIEW_ARG(pg_value(result, 0, 1)));
+    check_end(world);
 }
 
 static void a_call_ends_when_its_time_is_over(void **state)
@@ -199,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_row_is_a_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_lasts_no_longer_than_it_may, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nor_does_it_on_a_unix_socket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_ends_when_its_time_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calls_one_after_another_have_their_time_each, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_ends_when_all_does, set_up, tear_down),
