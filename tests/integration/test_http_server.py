@@ -740,10 +740,10 @@ def test_a_handler_that_waited_and_does_not_answer(server, fifo):
         assert b" 500 " in read_answer(connection)
 
 
-def test_who_left_meanwhile_is_no_harm(server, fifo):
-    with ask_aside(server, fifo):
+def test_who_left_meanwhile_is_no_harm(server, bare_fifo):
+    with ask_aside(server, bare_fifo):
         pass
-    release(fifo, 1)
+    release(bare_fifo, 1)  # waits until the handler has opened it
     assert server.get("/hello").text == "hello"
 
 
