@@ -14,6 +14,43 @@ static ssize_t read_at(int fd, char *out, size_t size, int64_t place)
     return got;
 }
 
+/* What a file begins with whose secrets nobody sees as they stand: file(1) knows them by the same bytes. */
+static const struct {
+    struct view beginning;
+    const char *what;
+} opaque[] = {
+    {VIEW_LITERAL("\x1f\x8b"), "compressed (gzip)"},
+    {VIEW_LITERAL("\x28\xb5\x2f\xfd"), "compressed (zstd)"},
+    {VIEW_LITERAL("\xfd"
+                  "7zXZ"),
+     "compressed (xz)"},
+    {VIEW_LITERAL("BZh"), "compressed (bzip2)"},
+    {VIEW_LITERAL("\x04\x22\x4d\x18"), "compressed (lz4)"},
+    {VIEW_LITERAL("PK\x03\x04"), "compressed (zip)"},
+    {VIEW_LITERAL("7z\xbc\xaf"), "compressed (7z)"},
+    {VIEW_LITERAL("\xff\xfe"), "text in UTF-16"},
+    {VIEW_LITERAL("\xfe\xff"), "text in UTF-16"},
+    {VIEW_LITERAL("SQLite format 3"), "a database"},
+    {VIEW_LITERAL("\x7f"
+                  "ELF"),
+     "a program or a core dump"},
+};
+
+static bool check_is_plain(int fd, struct error *err)
+{
+    char beginning[16];
+    ssize_t got = read_at(fd, beginning, sizeof(beginning), 0);
+    if (got < 0)
+        return error_set_errno(err, "read");
+    for (size_t i = 0; i < COUNT_OF(opaque); i++) {
+        size_t size = opaque[i].beginning.size;
+        if ((size_t)got >= size && memcmp(beginning, opaque[i].beginning.data, size) == 0)
+            return error_set(err, ERR_INPUT, "left out: it is %s, in which no secret can be hidden",
+                             opaque[i].what);
+    }
+    return true;
+}
+
 /* Moves the part's beginning on to that of a line, if one begins in the first window. */
 static bool find_line(struct support_file *file, struct error *err)
 {
@@ -47,7 +84,7 @@ bool support_file_open(struct support_file *file, int root_fd, const char *name,
     file->begins_in_a_line = false;
     file->read_errno = 0;
     secret_mask_begin(mask);
-    if (!find_line(file, err)) {
+    if (!check_is_plain(file->fd, err) || !find_line(file, err)) {
         error_wrap(err, "%s", name);
         support_file_close(file);
         return false;

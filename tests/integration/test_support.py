@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -296,6 +297,20 @@ def test_links_and_pipes_lead_nowhere(machine, tmp_path):
     assert re.search(r"(?m)^log/second\.log +log/second\.log has a second name", manifest)
     assert re.search(r"(?m)^pending_update/meta\.json .*symbolic link", manifest)
     assert all(line.isprintable() for line in manifest.splitlines())
+
+
+def test_what_hides_its_secrets_is_left_out(machine):
+    """A mask sees text alone: what is packed would be unpacked by whoever gets the bundle."""
+    text = f"password={SECRETS['database']}\nPIN {machine.root.pin}\n".encode() * 100
+    log_of(machine, "agent.log.2.gz").write_bytes(gzip.compress(text))
+    log_of(machine, "agent.log.3.zst").write_bytes(subprocess.run(["zstd", "-c"], input=text, capture_output=True, check=True).stdout)
+    log_of(machine, "copy.log").write_bytes(machine.root.store_file().read_bytes())
+    machine.start()
+    _, files = fetch(machine.client())
+    assert {name for name in files if name.startswith("log/")} == {"log/test-agent.log"}
+    manifest = files["MANIFEST.txt"].decode()
+    for name, what in (("agent.log.2.gz", "compressed"), ("agent.log.3.zst", "compressed"), ("copy.log", "a database")):
+        assert re.search(rf"(?m)^log/{re.escape(name)} .*left out: it is {what}", manifest), manifest
 
 
 def test_a_log_folder_that_is_a_link(machine, tmp_path):

@@ -199,6 +199,36 @@ static void test_it_becomes_shorter_while_it_is_read(void **state)
     assert_int_equal(file.read_errno, 0);
 }
 
+static void test_what_cannot_be_looked_through(void **state)
+{
+    (void)state;
+    static const char *const beginnings[] = {"\x1f\x8b\x08",
+                                             "\x28\xb5\x2f\xfd",
+                                             "\xfd"
+                                             "7zXZ",
+                                             "BZh91AY",
+                                             "\x04\x22\x4d\x18",
+                                             "PK\x03\x04",
+                                             "7z\xbc\xaf",
+                                             "\xff\xfeh",
+                                             "\xfe\xffh",
+                                             "SQLite format 3",
+                                             "\x7f"
+                                             "ELF\x02"};
+    for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
+        assert_true(test_folder_write(&folder, "log", beginnings[i]));
+        assert_false(support_file_open(&file, root_fd, "log", TEXT_MAX_BYTES, mask, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_int_equal(file.fd, -1);
+    }
+    static const char *const plain[] = {"B", "PK", "SQLite format", "7zip", "\x1f"};
+    for (size_t i = 0; i < COUNT_OF(plain); i++) {
+        assert_true(test_folder_write(&folder, "log", plain[i]));
+        open_log(TEXT_MAX_BYTES);
+        support_file_close(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_secret_slips_between_two_windows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_grows_while_it_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_becomes_shorter_while_it_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_looked_through, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
