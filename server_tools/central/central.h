@@ -80,9 +80,10 @@ struct central_description {
     double min_value, max_value; /* NaN: none */
 };
 /* Brings the vehicle's channels up to what its machine said at as_of_us (the archive's created_at, which
- * synced_at keeps), in one transaction. A channel that was described later than that is left as it is, so
- * that an older archive imported again changes nothing; but a synced_at later than now is of a clock that
- * was ahead and counts for nothing. Where a channel that had been described says something else by now, what
+ * synced_at keeps), in one transaction. A channel that was described later than that is left as it is, and
+ * when it was something else then, channel_changes says so (held_until: as_of_us), once: an older archive
+ * imported again changes nothing. A synced_at later than now is of a clock that was ahead and counts for
+ * nothing. Where a channel that had been described says something else by now, what
  * it was before is kept as a row of channel_changes: what held until then, when the last readings before
  * that came (last_sync_at of the vehicle; NULL when unknown) and when the change was seen (as_of_us), so that
  * nobody takes old readings for new units. *changed: such channels. */

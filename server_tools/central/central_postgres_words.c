@@ -61,6 +61,22 @@ static const char keep_changes[] = DESCRIBED
     " WHERE known.synced_at IS NOT NULL AND (known.unit, known.min_value, known.max_value, known.description)"
     " IS DISTINCT FROM (said.unit, said.min_value, said.max_value, said.description)";
 
+/* Of channels that are known from later on: what they were then, unless that is known. */
+static const char keep_older[] = DESCRIBED
+    ", later AS (SELECT * FROM channel_config WHERE vehicle_id = $1 AND synced_at > $3 AND synced_at <= $4)"
+    "INSERT INTO channel_changes (vehicle_id, change_id, channel_id, unit, min_value, max_value, description,"
+    " held_until, seen_at) SELECT $1, (SELECT coalesce(max(change_id), 0) FROM channel_changes"
+    " WHERE vehicle_id = $1) + row_number() OVER (ORDER BY later.channel_id), later.channel_id, said.unit,"
+    " said.min_value, said.max_value, said.description, $3, coalesce((SELECT min(seen_at) FROM "
+    "channel_changes"
+    " WHERE vehicle_id = $1 AND channel_id = later.channel_id AND seen_at > $3), later.synced_at)"
+    " FROM later JOIN said USING (name) WHERE (later.unit, later.min_value, later.max_value, "
+    "later.description)"
+    " IS DISTINCT FROM (said.unit, said.min_value, said.max_value, said.description) AND NOT EXISTS (SELECT"
+    " FROM channel_changes AS was WHERE was.vehicle_id = $1 AND was.channel_id = later.channel_id"
+    " AND was.seen_at > $3 AND (was.unit, was.min_value, was.max_value, was.description)"
+    " IS NOT DISTINCT FROM (said.unit, said.min_value, said.max_value, said.description))";
+
 static const char update_channels[] =
     DESCRIBED "UPDATE channel_config AS config SET unit = said.unit, min_value = said.min_value,"
               " max_value = said.max_value, description = said.description, synced_at = $3 FROM known JOIN "
@@ -82,7 +98,8 @@ static bool describe(struct central_postgres *self, int64_t vehicle_id, int64_t 
     if (kept == NULL)
         return false;
     *changed = pg_changes(kept);
-    return postgres_run(self, update_channels, params, COUNT_OF(params), err);
+    return postgres_run(self, keep_older, params, COUNT_OF(params), err) &&
+           postgres_run(self, update_channels, params, COUNT_OF(params), err);
 }
 
 bool postgres_describe(struct central *central, int64_t vehicle_id, int64_t as_of_us,

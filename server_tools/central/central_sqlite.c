@@ -47,6 +47,14 @@ static const char *const queries[QUERIES] = {
         " channel_changes WHERE vehicle_id = ?1), channel_id, unit, min_value, max_value, description,"
         " (SELECT last_sync_at FROM vehicles WHERE vehicle_id = ?1), ?3 FROM channel_config"
         " WHERE vehicle_id = ?1 AND channel_id = ?2",
+    [Q_KEEP_OLDER] =
+        "INSERT INTO channel_changes (vehicle_id, change_id, channel_id, unit, min_value, max_value,"
+        " description, held_until, seen_at) SELECT ?1, (SELECT coalesce(max(change_id), 0) + 1 FROM"
+        " channel_changes WHERE vehicle_id = ?1), ?2, ?5, ?6, ?7, ?8, ?3, coalesce((SELECT min(seen_at) FROM"
+        " channel_changes WHERE vehicle_id = ?1 AND channel_id = ?2 AND seen_at > ?3), (SELECT synced_at FROM"
+        " channel_config WHERE vehicle_id = ?1 AND channel_id = ?2)) WHERE NOT EXISTS (SELECT 1 FROM"
+        " channel_changes WHERE vehicle_id = ?1 AND channel_id = ?2 AND seen_at > ?3 AND unit IS ?5 AND"
+        " min_value IS ?6 AND max_value IS ?7 AND description IS ?8)",
     [Q_DESCRIBE] = "UPDATE channel_config SET synced_at = ?3, unit = ?5, min_value = ?6, max_value = ?7, "
                    "description = ?8"
                    " WHERE vehicle_id = ?1 AND channel_id = ?2",

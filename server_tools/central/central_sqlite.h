@@ -17,6 +17,7 @@ enum central_sqlite_query {
     Q_FORGET_JOURNAL,
     Q_DESCRIBED,
     Q_KEEP_CHANGE,
+    Q_KEEP_OLDER,
     Q_DESCRIBE,
     Q_ADD_ALARM,
     Q_END_ALARM,

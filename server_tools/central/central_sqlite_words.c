@@ -56,8 +56,8 @@ static bool describe(struct central_sqlite *self, const struct description *abou
     bool same = false;
     if (!compare(self, about, &known, &later, &same, err))
         return false;
-    if (later)
-        return true;
+    if (later) /* what it was then may be what readings of then mean */
+        return same || db_run(bind_words(self, Q_KEEP_OLDER, about), err);
     if (known && !same) {
         if (!db_run(bind(self, Q_KEEP_CHANGE, about), err))
             return false;

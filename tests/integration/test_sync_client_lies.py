@@ -171,6 +171,35 @@ def test_seqs_that_go_backwards_are_not_kept(agent, home):
     assert home.files() == []
 
 
+MIDDLES = {
+    "backwards": lambda text: text.replace(b'"seq":2500,', b'"seq":2400,'),
+    "no reading": lambda text: text.replace(b'"seq":2500,', b'"seq":"?",'),
+    "no time": lambda text: text.replace(b'"seq":2500,"time":"2026', b'"seq":2500,"time":"yyyy'),
+    "no UTF-8": lambda text: text.replace(b"channel_3", b"channel_\xff", 1),
+}
+
+
+@pytest.mark.parametrize("middle", MIDDLES)
+@pytest.mark.parametrize("more", [[], ["--db", "none"]])
+def test_a_wrong_line_in_the_middle_is_not_kept(agent, home, middle, more):
+    """Also where nobody imports it: the machine would forget what its archive can never give."""
+    agent.hooks["export"] = edit(agent, None, lambda body: gzip.compress(MIDDLES[middle](gzip.decompress(body))))
+    assert "line " in home.sync(agent, *more, check=1).stderr
+    assert home.files() == []
+    agent.hooks.clear()
+    assert home.sync(agent, *more).result["records"] == ROWS
+
+
+def test_more_than_was_asked_for_comes_home_once(agent, home):
+    """After a break less is asked for; who sends all the same sends what is new."""
+    default = agent.select
+    agent.select = lambda query: default({name: value for name, value in query.items() if name != "limit"})
+    agent.breaks = [2000]
+    result = home.sync(agent).result
+    assert (result["records"], len(result["archives"]), result["last_seq"]) == (ROWS, 1, ROWS)
+    assert home.rows() == expected(agent.rows)
+
+
 def test_a_damaged_reading_in_the_middle_is_the_machines_fault(agent, home):
     agent.hooks["export"] = edit(agent, None, lambda body: gzip.compress(
         gzip.decompress(body).replace(b'"seq":2500,', b'"seq":"?",')))

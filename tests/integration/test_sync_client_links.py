@@ -167,6 +167,19 @@ def test_an_archive_that_was_not_imported_is_imported_next_time(agent, home):
     assert home.sync(agent).result["imported"] == 0
 
 
+def test_an_archive_that_a_clock_ahead_has_named_hides_no_other(agent, home):
+    """What the machine has forgotten by now is in an archive that was not imported: it must be found."""
+    home.sync(agent)
+    for path in home.folder.joinpath("m1").glob("2*"):
+        path.rename(path.with_name("20991231T000000Z" + path.suffix))
+    agent.rows += make_readings(10, ROWS + 1)
+    home.sync(agent, "--db", "none")
+    every, agent.rows = agent.rows, make_readings(1, ROWS + 11)
+    done = home.sync(agent)
+    assert "which an earlier run had only fetched" in done.stderr
+    assert home.rows() == expected(every + agent.rows)
+
+
 def test_a_damaged_archive_is_fetched_again(agent, home):
     home.sync(agent, "--db", "none")
     [archive] = home.archives()

@@ -57,6 +57,7 @@ static void what_follows_on_a_cursor(void **state)
     readings->after = -1;
     memcpy(info.since, "2026-02-22T09:00:00.000000Z", sizeof(info.since));
     assert_true(archive_info_follows(&info, ARCHIVE_READINGS, 10));
+    assert_true(archive_info_follows(&info, ARCHIVE_READINGS, INT64_MAX));
     assert_false(archive_info_follows(&info, ARCHIVE_READINGS, 9));
     readings->count--; /* one seq was an alarm's, or a reading's of before that time: who knows */
     assert_false(archive_info_follows(&info, ARCHIVE_READINGS, 10));

@@ -197,6 +197,28 @@ static void what_is_no_stream_of_lines_is_refused(void **state)
     expect_refused(buf_view(&stream));
 }
 
+/* A few thousand bytes that would be unpacked to far more than the disk is spared by not keeping them. */
+static void a_bomb_is_noticed_in_its_first_piece(void **state)
+{
+    (void)state;
+    static const enum pack_format formats[] = {PACK_GZIP, PACK_ZSTD};
+    SCOPE_BUF struct buf zeros = BUF_LIMIT(STREAM_MAX_BYTES);
+    assert_non_null(buf_reserve(&zeros, STREAM_MAX_BYTES / 2));
+    memset(zeros.data, '0', STREAM_MAX_BYTES / 2);
+    buf_commit(&zeros, STREAM_MAX_BYTES / 2);
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        SCOPE_BUF struct buf bomb = packed_as(formats[i], buf_view(&zeros));
+        SCOPE_FILE FILE *file = tmpfile();
+        SCOPE_RECEIVER struct receiver receiver;
+        struct error err = {0};
+        assert_true(receiver_open(&receiver, fileno(file), formats[i], RECORD_LINE_MAX_BYTES, &err));
+        assert_false(receiver_take(&receiver, buf_view(&bomb), &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_non_null(strstr(err.text, "1024 bytes"));
+        assert_in_range(receiver.text_bytes, 1, RECEIVER_TEXT_BYTES);
+    }
+}
+
 static void a_flipped_bit_is_found(void **state)
 {
     (void)state;
@@ -221,6 +243,7 @@ int main(void)
         cmocka_unit_test(few_lines),
         cmocka_unit_test(a_stream_cut_anywhere_is_never_whole),
         cmocka_unit_test(what_is_no_stream_of_lines_is_refused),
+        cmocka_unit_test(a_bomb_is_noticed_in_its_first_piece),
         cmocka_unit_test(a_flipped_bit_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
