@@ -1,22 +1,27 @@
 #include "collector/alarm_rows.h"
 
+#include "collector/stride_search.h"
+
 static const char insert_sql[] =
     "INSERT INTO alarms (alarm_id, seq, channel_id, severity, message, raised_us, resolved_us, side)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (alarm_id) DO NOTHING";
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 static const char update_sql[] = "UPDATE alarms SET seq = ?1, resolved_us = ?2 WHERE alarm_id = ?3";
+static const char find_sql[] = "SELECT 1 FROM alarms WHERE alarm_id = ?1";
 
 bool alarm_rows_open(struct alarm_rows *rows, sqlite3 *db, struct error *err)
 {
     rows->db = db;
     rows->insert = db_prepare(db, insert_sql, err);
     rows->update = rows->insert == NULL ? NULL : db_prepare(db, update_sql, err);
-    return rows->update != NULL;
+    rows->find = rows->update == NULL ? NULL : db_prepare(db, find_sql, err);
+    return rows->find != NULL;
 }
 
 void alarm_rows_close(struct alarm_rows *rows)
 {
     db_finalize(rows->insert);
     db_finalize(rows->update);
+    db_finalize(rows->find);
 }
 
 /* ---- writing ---- */
@@ -39,6 +44,18 @@ static void bind_time(sqlite3_stmt *stmt, int index, int64_t time_us)
         db_bind_i64(stmt, index, time_us);
 }
 
+/* 0 is no id. */
+static bool ask_taken(void *context, int64_t id, bool *inside, struct error *err)
+{
+    sqlite3_stmt *find = context;
+    db_bind_i64(find, 1, id);
+    enum db_step step = id == 0 ? DB_STEP_DONE : db_step(find, err);
+    *inside = step == DB_STEP_ROW || id == 0;
+    if (step == DB_STEP_ROW)
+        db_reset(find);
+    return step != DB_STEP_FAILED;
+}
+
 static bool insert(struct alarm_rows *rows, struct alarm *alarm, const struct channel *channel, int64_t seq,
                    struct error *err)
 {
@@ -48,6 +65,10 @@ static bool insert(struct alarm_rows *rows, struct alarm *alarm, const struct ch
     if (id < rows->taken_from || id >= rows->taken_until)
         rows->taken_from = rows->taken_until = id;
     id = rows->taken_until;
+    const struct stride_question question = {ask_taken, rows->find};
+    bool taken;
+    if (!ask_taken(rows->find, id, &taken, err) || (taken && !stride_search(&question, id, &id, err)))
+        return false;
     alarm_message(message, &channel->known, &channel->limits, alarm->side, alarm->value);
     db_bind_i64(stmt, 2, seq);
     db_bind_i64(stmt, 3, channel->known.channel_id);
@@ -56,15 +77,10 @@ static bool insert(struct alarm_rows *rows, struct alarm *alarm, const struct ch
     db_bind_i64(stmt, 6, alarm->raised_us);
     bind_time(stmt, 7, alarm->ended_us);
     db_bind_view(stmt, 8, view_of(alarm_side_name(alarm->side)));
-    do {
-        id += id == 0; /* which is no id */
-        db_bind_i64(stmt, 1, id++);
-        if (!db_run(stmt, err))
-            return false;
-    } while (db_changes(rows->db) == 0);
-    rows->taken_until = id;
-    alarm->given_id = id - 1;
-    return true;
+    db_bind_i64(stmt, 1, id);
+    rows->taken_until = id + 1;
+    alarm->given_id = id;
+    return db_run(stmt, err);
 }
 
 static bool update(struct alarm_rows *rows, struct alarm *alarm, int64_t seq, struct error *err)

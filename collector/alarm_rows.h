@@ -8,7 +8,7 @@
 
 struct alarm_rows {
     sqlite3 *db; /* borrowed */
-    sqlite3_stmt *insert, *update;
+    sqlite3_stmt *insert, *update, *find;
     /* Ids known to be taken: many alarms that are raised at one time cost no search. from inclusive, until
      * exclusive; empty when equal. */
     int64_t taken_from, taken_until;

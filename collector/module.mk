@@ -7,7 +7,7 @@ $(call appliance_program,collector,collector/main.c $(collector_lib) $(telemetry
 
 collector_units := telemetry_store proc_text store_writer clock_guard growth channel_table sampler retention recorder \
 	input_drive input_system line_protocol line_channel lines_reader \
-	exec_machine exec_command rollup store_history store_alarms alarm alarm_judge batch
+	exec_machine exec_command rollup store_history store_alarms alarm alarm_judge batch stride_search
 $(foreach name,$(collector_units),$(call unit,collector/$(name),$(collector_lib) $(telemetry_store_lib) $(common_lib)))
 $(call bench,make_store,$(collector_lib) $(telemetry_store_lib) $(common_lib))
 $(call fuzz,lines,$(collector_lib) $(common_lib))

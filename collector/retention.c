@@ -1,5 +1,7 @@
 #include "collector/retention.h"
 
+#include "collector/stride_search.h"
+
 static bool run_for_seq(sqlite3 *db, const char *sql, int64_t seq, struct error *err)
 {
     SCOPE_STMT sqlite3_stmt *stmt = db_prepare(db, sql, err);
@@ -77,45 +79,53 @@ static bool is_unjudgeable(int64_t time_us, int64_t now_us)
     return time_us != INT64_MIN && (time_us < RETENTION_EARLIEST_US || time_us > now_us);
 }
 
-/* A block of readings from seq on that cannot be judged: the stamp behind it, found in growing strides and
- * then by halves. INT64_MIN: nothing is behind it. */
-static bool time_behind_block(sqlite3 *db, int64_t seq, int64_t now_us, int64_t *time_us, struct error *err)
+struct block {
+    sqlite3 *db;
+    int64_t now_us;
+};
+
+static bool ask_unjudgeable(void *context, int64_t seq, bool *inside, struct error *err)
 {
-    int64_t inside = seq;
-    int64_t behind = seq;
-    for (int64_t stride = 1; behind == inside; stride *= 2) {
-        if (inside > INT64_MAX - stride)
-            return true;
-        if (!time_at(db, inside + stride, time_us, err))
-            return false;
-        behind = inside + stride;
-        if (is_unjudgeable(*time_us, now_us))
-            inside = behind;
-    }
-    while (behind - inside > 1) {
-        int64_t middle = inside + (behind - inside) / 2;
-        if (!time_at(db, middle, time_us, err))
-            return false;
-        if (is_unjudgeable(*time_us, now_us))
-            inside = middle;
-        else
-            behind = middle;
-    }
-    return time_at(db, behind, time_us, err);
+    const struct block *block = context;
+    int64_t time_us;
+    if (!time_at(block->db, seq, &time_us, err))
+        return false;
+    *inside = is_unjudgeable(time_us, block->now_us);
+    return true;
 }
 
-/* The oldest chunk holds nothing that is known to be old. When its first reading cannot be judged, the next
- * one that can tells: each was written after those with a lower seq. */
-static bool front_is_old(sqlite3 *db, int64_t before_us, int64_t now_us, bool *old, struct error *err)
+/* A block of readings from seq on that cannot be judged: the stamp behind it. INT64_MIN: nothing is behind
+ * it. */
+static bool time_behind_block(sqlite3 *db, int64_t seq, int64_t now_us, int64_t *time_us, struct error *err)
+{
+    struct block block = {db, now_us};
+    const struct stride_question question = {ask_unjudgeable, &block};
+    int64_t behind;
+    return stride_search(&question, seq, &behind, err) && time_at(db, behind, time_us, err);
+}
+
+/* The stamp of the oldest reading; when it cannot be judged, that of the next one that can: each was written
+ * after those with a lower seq. INT64_MIN: there is none. */
+static bool front_time(sqlite3 *db, int64_t now_us, int64_t *time_us, struct error *err)
 {
     int64_t seq;
+    return ask(db, "SELECT min(seq) FROM readings", NULL, 0, &seq, err) && time_at(db, seq, time_us, err) &&
+           (!is_unjudgeable(*time_us, now_us) || time_behind_block(db, seq, now_us, time_us, err));
+}
+
+/* When the oldest chunk holds nothing that is known to be old. */
+static bool front_is_old(sqlite3 *db, int64_t before_us, int64_t now_us, bool *old, struct error *err)
+{
     int64_t time_us;
-    if (!ask(db, "SELECT min(seq) FROM readings", NULL, 0, &seq, err) || !time_at(db, seq, &time_us, err))
-        return false;
-    if (is_unjudgeable(time_us, now_us) && !time_behind_block(db, seq, now_us, &time_us, err))
+    if (!front_time(db, now_us, &time_us, err))
         return false;
     *old = time_us != INT64_MIN && time_us < before_us;
     return true;
+}
+
+bool retention_oldest_us(struct store_writer *writer, int64_t now_us, int64_t *time_us, struct error *err)
+{
+    return front_time(store_writer_db(writer), now_us, time_us, err);
 }
 
 bool retention_by_age(struct store_writer *writer, int64_t before_us, int64_t now_us, int64_t *deleted,

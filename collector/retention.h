@@ -17,6 +17,9 @@ enum { RETENTION_CHUNK_ROWS = 5000 }; /* near 10 ms */
  * first reading behind them that is old. *deleted: a full chunk means that there may be more. */
 bool retention_by_age(struct store_writer *writer, int64_t before_us, int64_t now_us, int64_t *deleted,
                       struct error *err) MUST_USE;
+/* The stamp that tells when age will take the oldest reading; INT64_MIN: there is none. */
+bool retention_oldest_us(struct store_writer *writer, int64_t now_us, int64_t *time_us,
+                         struct error *err) MUST_USE;
 /* Until at most max_bytes are in use, a chunk a call. */
 bool retention_by_size(struct store_writer *writer, int64_t max_bytes, int64_t *deleted,
                        struct error *err) MUST_USE;

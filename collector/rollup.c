@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/store/db_sink.h"
+#include "common/store/db_wal.h"
 
 enum { ROLLUP_CHANNEL_ID_MAX = 1 << 20, FIRST_CAPACITY = 256 };
 
@@ -135,7 +136,7 @@ bool rollup_step(struct store_writer *writer, bool *behind, struct error *err)
     if (!db_begin(db, err))
         return false;
     if (write_buckets(db, &fold, err) && store_writer_set_meta(writer, key_seq, fold.last_seq, err))
-        return db_commit(db, err);
+        return db_wal_commit(db, err);
     db_rollback(db);
     return false;
 }

@@ -8,6 +8,7 @@
 #include "collector/alarm_rows.h"
 #include "collector/store_files.h"
 #include "collector/store_reader.h"
+#include "collector/stride_search.h"
 #include "common/base/text.h"
 #include "common/store/db_wal.h"
 
@@ -18,6 +19,7 @@ struct taken {
 
 enum statement {
     ADD_READING,
+    FIND_READING,
     ADD_CHANNEL,
     UPDATE_CHANNEL,
     SET_META,
@@ -28,6 +30,7 @@ enum statement {
 static const char *const statement_sql[STATEMENT_COUNT] = {
     [ADD_READING] = "INSERT INTO readings (seq, time_us, channel_id, value) VALUES (?1, ?2, ?3, ?4)"
                     " ON CONFLICT (time_us, channel_id) DO NOTHING",
+    [FIND_READING] = "SELECT 1 FROM readings WHERE time_us = ?1 AND channel_id = ?2",
     [ADD_CHANNEL] = "INSERT INTO channels (unit, phys_min, phys_max, description, name)"
                     " VALUES (?1, ?2, ?3, ?4, ?5)",
     [UPDATE_CHANNEL] = "UPDATE channels SET unit = ?1, phys_min = ?2, phys_max = ?3, description = ?4"
@@ -206,6 +209,41 @@ static bool write_channels(struct store_writer *writer, struct channel_table *ch
     return true;
 }
 
+struct place {
+    sqlite3_stmt *find;
+    int64_t channel_id;
+};
+
+static bool ask_taken(void *context, int64_t time_us, bool *inside, struct error *err)
+{
+    const struct place *place = context;
+    db_bind_i64(place->find, 1, time_us);
+    db_bind_i64(place->find, 2, place->channel_id);
+    enum db_step step = db_step(place->find, err);
+    *inside = step == DB_STEP_ROW;
+    if (*inside)
+        db_reset(place->find);
+    return step != DB_STEP_FAILED;
+}
+
+/* time_us is taken: the next that is free. Many may be, of a sender whose clock stands. */
+static bool next_free(struct store_writer *writer, int64_t channel_id, int64_t *time_us, struct error *err)
+{
+    struct place place = {writer->statements[FIND_READING], channel_id};
+    const struct stride_question question = {ask_taken, &place};
+    return stride_search(&question, *time_us, time_us, err);
+}
+
+static bool insert_reading(struct store_writer *writer, int64_t time_us, bool *inserted, struct error *err)
+{
+    sqlite3_stmt *stmt = writer->statements[ADD_READING];
+    db_bind_i64(stmt, 2, time_us);
+    if (!db_run(stmt, err))
+        return false;
+    *inserted = db_changes(writer->db) > 0;
+    return true;
+}
+
 static bool write_reading(struct store_writer *writer, int64_t channel_id, const struct reading *reading,
                           struct error *err)
 {
@@ -218,12 +256,13 @@ static bool write_reading(struct store_writer *writer, int64_t channel_id, const
     db_bind_i64(stmt, 1, writer->next_seq);
     db_bind_i64(stmt, 3, channel_id);
     db_bind_double(stmt, 4, reading->value);
-    do {
-        db_bind_i64(stmt, 2, time_us++);
-        if (!db_run(stmt, err))
-            return false;
-    } while (db_changes(writer->db) == 0);
-    taken->until_us = time_us;
+    bool inserted;
+    if (!insert_reading(writer, time_us, &inserted, err))
+        return false;
+    if (!inserted &&
+        (!next_free(writer, channel_id, &time_us, err) || !insert_reading(writer, time_us, &inserted, err)))
+        return false;
+    taken->until_us = time_us + 1;
     writer->next_seq++;
     return true;
 }
@@ -252,7 +291,7 @@ bool store_writer_write(struct store_writer *writer, struct channel_table *chann
     int64_t seq_before = writer->next_seq;
     if (!db_begin(writer->db, err))
         return false;
-    if (write_all(writer, channels, readings, count, err) && db_commit(writer->db, err)) {
+    if (write_all(writer, channels, readings, count, err) && db_wal_commit(writer->db, err)) {
         channel_table_committed(channels);
         if (writer->spec.alarms != NULL)
             alarm_judge_stored(writer->spec.alarms);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "collector/store_files.h"
 
@@ -134,6 +135,29 @@ static void one_time_again_and_again_stays_cheap(void **state)
     /* each searched anew would be 1.25 thousand million inserts */
     assert_true(clock_monotonic_us(clock_system()) - start_us < 60 * (int64_t)US_PER_S);
     assert_int_equal(query("telemetry.db", "SELECT max(time_us) FROM readings"), 7 + MANY - 1);
+    free(readings);
+    channel_table_free(channels);
+    store_writer_close(writer);
+}
+
+/* Each goes back to a time that the other has left: nothing is remembered of it. */
+static void two_times_in_turn_stay_cheap(void **state)
+{
+    struct error err;
+    struct store_writer *writer = open_store(*state);
+    struct channel_table *channels = channel_table_new(&err);
+    enum { MANY = 40 * 1000, APART_US = 1000 * 1000 };
+    struct reading *readings = calloc(MANY, sizeof(*readings));
+    assert_non_null(readings);
+    for (int i = 0; i < MANY; i++)
+        readings[i] = reading_of(channels, "a", i, 100 + i % 2 * APART_US);
+    clock_t before = clock();
+    assert_true(store_writer_write(writer, channels, readings, MANY, &err));
+    assert_true(clock() - before < 10 * CLOCKS_PER_SEC); /* 200 million steps of 1 us took minutes */
+    assert_int_equal(
+        query("telemetry.db", "SELECT count(*) FROM readings WHERE time_us BETWEEN 100 AND 20099"), MANY / 2);
+    assert_int_equal(query("telemetry.db", "SELECT max(time_us) FROM readings"),
+                     100 + APART_US + MANY / 2 - 1);
     free(readings);
     channel_table_free(channels);
     store_writer_close(writer);
@@ -492,6 +516,7 @@ int main(void)
         TEST(a_tick_that_fails_leaves_nothing_and_comes_again_as_it_was),
         TEST(a_time_that_is_taken_is_moved_on_by_a_microsecond_until_free),
         TEST(one_time_again_and_again_stays_cheap),
+        TEST(two_times_in_turn_stay_cheap),
         TEST(seq_goes_on_after_a_restart_also_when_everything_was_deleted),
         TEST(a_channel_that_changes_is_told_to_the_store),
         TEST(a_damaged_store_is_told_and_left_untouched),
