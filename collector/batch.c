@@ -25,6 +25,13 @@ bool batch_add(struct batch *batch, const struct reading *reading)
     return true;
 }
 
+void batch_drop_first(struct batch *batch, size_t count)
+{
+    batch->count -= count;
+    if (batch->count > 0)
+        memmove(batch->items, batch->items + count, batch->count * sizeof(*batch->items));
+}
+
 size_t batch_trim(struct batch *batch, size_t max_count)
 {
     size_t above = batch->count <= max_count ? 0 : batch->count - max_count;

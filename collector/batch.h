@@ -23,6 +23,8 @@ struct batch {
 void batch_clear(struct batch *batch);
 /* False: no memory. */
 bool batch_add(struct batch *batch, const struct reading *reading) MUST_USE;
+/* count: at most what there is. */
+void batch_drop_first(struct batch *batch, size_t count);
 /* Drops the oldest that may be dropped so that at most max_count are left; returns how many it dropped. */
 size_t batch_trim(struct batch *batch, size_t max_count);
 /* Puts those from `first` on in order of time; those of one time stay as they are. Without memory they all

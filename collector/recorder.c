@@ -19,7 +19,7 @@ struct recorder {
     struct store_writer *writer; /* NULL: none could be opened yet */
     struct batch pending;
     struct alarm_keeper alarms;
-    struct reserve reserve;
+    struct disk_room disk;
     struct clock_guard guard;
     bool guard_informed; /* of what the last run knew */
     bool damage_said;
@@ -62,86 +62,6 @@ static void enter_good(struct recorder *recorder)
 {
     bool replaced = store_writer_is_replacement(recorder->writer);
     enter_record(recorder, replaced ? RECORD_REPLACED : RECORD_OK, NULL);
-}
-
-static void enter_disk(struct recorder *recorder, enum disk_state state)
-{
-    static const char *const said[] = {
-        [DISK_OK] = "there is room on the disk again: the reserve is kept back once more",
-        [DISK_LOW] = "the disk is nearly full: the reserve is used",
-        [DISK_FULL] = "the disk is full: the oldest readings are deleted to make room",
-    };
-    if (recorder->status.disk == state)
-        return;
-    bool worse = state > recorder->status.disk;
-    recorder->status.disk = state;
-    if (worse)
-        log_warn(log_of(recorder), "%s", said[state]);
-    else if (state == DISK_OK)
-        log_info(log_of(recorder), "%s", said[state]);
-}
-
-/* ---- a full disk ---- */
-
-static void look_at_disk(struct recorder *recorder)
-{
-    uint64_t free_bytes;
-    if (disk_free_bytes(recorder->spec.store.folder, &free_bytes, NULL))
-        recorder->status.free_bytes = free_bytes;
-}
-
-/* Moves the WAL into the file, so that it begins again at its start, where its blocks are allocated. */
-static void empty_wal(struct recorder *recorder)
-{
-    struct error err;
-    if (recorder->writer != NULL && !store_writer_checkpoint(recorder->writer, true, &err))
-        log_debug(log_of(recorder), "%s", err.text);
-}
-
-static void make_room(struct recorder *recorder)
-{
-    struct error err;
-    int64_t deleted;
-    empty_wal(recorder);
-    if (recorder->writer != NULL && !retention_make_room(recorder->writer, &deleted, &err))
-        log_debug(log_of(recorder), "no room could be made: %s", err.text);
-}
-
-static void no_space(struct recorder *recorder)
-{
-    struct error err;
-    bool first = reserve_is_whole(&recorder->reserve);
-    if (recorder->reserve.held_bytes == 0)
-        enter_disk(recorder, DISK_FULL);
-    else if (reserve_give(&recorder->reserve, &err))
-        enter_disk(recorder, DISK_LOW);
-    else
-        log_error(log_of(recorder), "the reserve cannot be given up: %s", err.text);
-    if (first)
-        empty_wal(recorder);
-    else
-        make_room(recorder);
-}
-
-static void keep_reserve(struct recorder *recorder)
-{
-    struct error err;
-    struct reserve *reserve = &recorder->reserve;
-    struct store_size size = recorder->status.size;
-    look_at_disk(recorder);
-    if (!reserve_is_whole(reserve) && reserve_has_room(reserve, recorder->status.free_bytes) &&
-        !reserve_make(reserve, &err))
-        log_debug(log_of(recorder), "no reserve: %s", err.text);
-    if (reserve_is_whole(reserve)) {
-        enter_disk(recorder, DISK_OK);
-        return;
-    }
-    if (recorder->status.disk == DISK_OK || recorder->status.free_bytes >= RECORDER_LOW_BYTES)
-        enter_disk(recorder, DISK_LOW);
-    int64_t spare_bytes = size.file_bytes - size.used_bytes;
-    if (recorder->status.free_bytes < RECORDER_LOW_BYTES && spare_bytes < RECORDER_SPARE_BYTES &&
-        spare_bytes < size.file_bytes / 4)
-        make_room(recorder);
 }
 
 /* ---- opening, and a damaged store ---- */
@@ -213,34 +133,47 @@ static bool open_store(struct recorder *recorder, struct error *err)
 
 /* ---- the transaction ---- */
 
-static bool write_pending(struct recorder *recorder, struct error *err)
+/* The oldest of what waits, and all alarms. */
+static bool write_piece(struct recorder *recorder, size_t count, struct error *err)
+{
+    struct batch *pending = &recorder->pending;
+    struct channel_table *channels = recorder->spec.channels;
+    bool ok = store_writer_write(recorder->writer, channels, pending->items, count, err);
+    if (!ok && err->code == ERR_CORRUPT) {
+        struct error why = *err;
+        ok = replace(recorder, &why, err) &&
+             store_writer_write(recorder->writer, channels, pending->items, count, err);
+    }
+    if (!ok)
+        return false;
+    recorder->written += (int64_t)count;
+    recorder->alarms.judged -= count;
+    batch_drop_first(pending, count);
+    return true;
+}
+
+static bool write_pending(struct recorder *recorder, size_t piece, struct error *err)
 {
     if (!open_store(recorder, err))
         return false;
     struct batch *pending = &recorder->pending;
     alarm_keeper_judge(&recorder->alarms, pending, true);
-    bool ok =
-        store_writer_write(recorder->writer, recorder->spec.channels, pending->items, pending->count, err);
-    if (!ok && err->code == ERR_CORRUPT) {
-        struct error why = *err;
-        ok = replace(recorder, &why, err) && store_writer_write(recorder->writer, recorder->spec.channels,
-                                                                pending->items, pending->count, err);
+    while (pending->count > piece) {
+        if (!write_piece(recorder, piece, err) || !store_writer_checkpoint(recorder->writer, false, err))
+            return false;
     }
-    if (!ok)
-        return false;
-    recorder->written += (int64_t)pending->count;
-    pending->count = recorder->alarms.judged = 0;
-    return true;
+    return write_piece(recorder, pending->count, err);
 }
 
+/* On a full disk in pieces: what the WAL has blocks for is not what has come to wait. */
 static bool write_with_reserve(struct recorder *recorder, struct error *err)
 {
-    if (write_pending(recorder, err))
+    if (write_pending(recorder, SIZE_MAX, err))
         return true;
     if (err->code != ERR_SPACE)
         return false;
-    no_space(recorder);
-    return write_pending(recorder, err);
+    disk_room_refused(&recorder->disk, recorder->writer, (int64_t)recorder->pending.count);
+    return write_pending(recorder, RECORDER_PIECE_READINGS, err);
 }
 
 static void write_tick(struct recorder *recorder)
@@ -267,7 +200,7 @@ static void tidy_failed(struct recorder *recorder, const struct error *err)
     struct error why = *err;
     struct error failure = {0};
     if (err->code == ERR_SPACE)
-        no_space(recorder);
+        disk_room_refused(&recorder->disk, recorder->writer, 1);
     else if (err->code != ERR_CORRUPT)
         log_warn(log_of(recorder), "%s", err->text);
     else if (!replace(recorder, &why, &failure))
@@ -337,12 +270,12 @@ static void roll_up(struct recorder *recorder)
 
 static double days_until_retention(struct recorder *recorder)
 {
+    int64_t now_us = recorder->guard.utc_us;
     int64_t oldest_us;
     if (recorder->spec.retention_days == 0 ||
-        !db_query_i64(store_writer_db(recorder->writer), "SELECT min(time_us) FROM readings", INT64_MIN,
-                      &oldest_us, NULL))
+        !retention_oldest_us(recorder->writer, now_us, &oldest_us, NULL))
         return -1;
-    int64_t age_us = oldest_us == INT64_MIN ? 0 : recorder->guard.utc_us - oldest_us;
+    int64_t age_us = oldest_us == INT64_MIN ? 0 : now_us - oldest_us;
     double days = (double)(recorder->spec.retention_days * US_A_DAY - age_us) / (double)US_A_DAY;
     return days < 0 ? 0 : days;
 }
@@ -351,7 +284,8 @@ static void foretell(struct recorder *recorder)
 {
     struct recorder_status *status = &recorder->status;
     const struct growth_limits limits = {
-        .room_bytes = status->free_bytes + (uint64_t)(status->size.file_bytes - status->size.used_bytes),
+        .room_bytes =
+            recorder->disk.free_bytes + (uint64_t)(status->size.file_bytes - status->size.used_bytes),
         .used_bytes = status->size.used_bytes,
         .max_bytes = recorder->spec.max_store_bytes,
         .days_until_retention = days_until_retention(recorder),
@@ -383,7 +317,7 @@ static void tidy(struct recorder *recorder)
 {
     struct error err;
     if (recorder->writer == NULL) {
-        look_at_disk(recorder);
+        disk_room_look(&recorder->disk);
         return;
     }
     if (!store_writer_checkpoint(recorder->writer, false, &err) ||
@@ -391,7 +325,7 @@ static void tidy(struct recorder *recorder)
         tidy_failed(recorder, &err);
         return;
     }
-    keep_reserve(recorder);
+    disk_room_keep(&recorder->disk, recorder->writer, &recorder->status.size);
     delete_old(recorder);
     if (recorder->writer != NULL)
         roll_up(recorder);
@@ -412,13 +346,16 @@ static void watch_clock(struct recorder *recorder)
 
 bool recorder_tick(struct recorder *recorder)
 {
-    struct recorder_status before = recorder->status;
+    struct recorder_status before;
+    struct recorder_status after;
+    recorder_status(recorder, &before);
     uint64_t jumps = recorder->guard.jumps;
     watch_clock(recorder);
     write_tick(recorder);
     tidy(recorder);
-    return before.state != recorder->status.state || before.disk != recorder->status.disk ||
-           before.alarms.open != recorder->status.alarms.open || jumps != recorder->guard.jumps;
+    recorder_status(recorder, &after);
+    return before.state != after.state || before.disk != after.disk ||
+           before.alarms.open != after.alarms.open || jumps != recorder->guard.jumps;
 }
 
 bool recorder_flush(struct recorder *recorder)
@@ -443,7 +380,7 @@ struct recorder *recorder_new(const struct recorder_spec *spec, struct error *er
     recorder->status.days_until_full = -1;
     clock_guard_init(&recorder->guard, spec->store.clock, spec->retention_days * US_A_DAY);
     if (!alarm_keeper_init(&recorder->alarms, spec->channels, spec->store.log, err) ||
-        !reserve_init(&recorder->reserve, spec->store.folder, err)) {
+        !disk_room_init(&recorder->disk, spec->store.folder, spec->store.log, err)) {
         alarm_keeper_clear(&recorder->alarms);
         free(recorder);
         return NULL;
@@ -474,6 +411,8 @@ struct batch *recorder_batch(struct recorder *recorder)
 void recorder_status(const struct recorder *recorder, struct recorder_status *out)
 {
     *out = recorder->status;
+    out->disk = recorder->disk.state;
+    out->free_bytes = recorder->disk.free_bytes;
     out->store_id = recorder->writer == NULL ? NULL : store_writer_id(recorder->writer);
     out->path = recorder->writer == NULL ? NULL : store_writer_path(recorder->writer);
 }

@@ -3,25 +3,19 @@
  * (alarm_judge.h). Then it tidies up: checkpoints, retention,
  * the reserve. Knows nothing of inputs. Threads: one at a time.
  *
- * A full disk: a write that is refused takes a step of the reserve (DISK_LOW), moves the WAL into the file,
- * and is tried again at once. From the second refusal on, and whenever little is left on the disk, the oldest
- * readings are deleted besides, until the file has free pages enough to go on without growing. When the whole
- * reserve is gone and a write is still refused (DISK_FULL), readings wait in memory and the oldest are
- * deleted tick by tick. The reserve is made whole again when there is room for it and a margin (DISK_OK). */
+ * A full disk: a write that is refused is tried again when room was made for it (disk_room.h), then in
+ * pieces. */
 #ifndef COLLECTOR_RECORDER_H
 #define COLLECTOR_RECORDER_H
 
 #include "collector/alarm_judge.h"
 #include "collector/clock_guard.h"
+#include "collector/disk_room.h"
 #include "collector/growth.h"
-#include "collector/reserve.h"
-#include "collector/store_writer.h"
 
 enum {
-    PENDING_MAX_READINGS = 200 * 1000,           /* at most 6 MiB of memory */
-    RECORDER_LOW_BYTES = RESERVE_STEP_BYTES / 2, /* free on the disk, the reserve not being whole */
-    RECORDER_SPARE_BYTES =
-        2 * 1024 * 1024,   /* free inside the file that deleting aims at then; a quarter of it if less */
+    PENDING_MAX_READINGS = 200 * 1000, /* at most 6 MiB of memory */
+    RECORDER_PIECE_READINGS = 5000,    /* of one transaction on a full disk */
     RETENTION_SIZE_S = 10, /* how often size and age are looked at; seldom by age, so that few exports find */
     RETENTION_AGE_S = 600, /* readings gone that they had counted */
     RETENTION_BUDGET_MS = 100,              /* of one tick */
@@ -30,7 +24,6 @@ enum {
     ROLLUP_BUDGET_MS = 50,                  /* of one tick */
 };
 
-enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
 enum record_state {
     RECORD_OK,
     RECORD_REPLACED, /* ok, and a damaged store lies beside it */

@@ -75,12 +75,29 @@ static void trimming_takes_the_oldest_that_nobody_waits_for(void **state)
     batch_clear(&batch);
 }
 
+static void the_oldest_are_dropped_from_the_front(void **state)
+{
+    (void)state;
+    uint32_t seed = 7;
+    struct batch batch = batch_of(10, 1000, &seed);
+    batch_drop_first(&batch, 0);
+    assert_int_equal(batch.count, 10);
+    batch_drop_first(&batch, 4);
+    assert_int_equal(batch.count, 6);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(batch.items[i].channel, 4 + i);
+    batch_drop_first(&batch, 6);
+    assert_int_equal(batch.count, 0);
+    batch_clear(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sorting_is_by_time_and_leaves_equals_as_they_are),
         cmocka_unit_test(what_stands_in_front_is_not_sorted),
         cmocka_unit_test(trimming_takes_the_oldest_that_nobody_waits_for),
+        cmocka_unit_test(the_oldest_are_dropped_from_the_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
