@@ -143,16 +143,20 @@ static struct view skip(struct lines_rest *rest, struct view bytes)
     return behind(bytes, (size_t)(end - bytes.data) + 1);
 }
 
-/* Takes the whole lines off *bytes. False: no room for the next. */
+/* Takes the whole lines off *bytes. A text that has no end may be a slip in one line, and what follows is
+ * tried again from the next on; each such try looks at all that was read, so there are few. False: no room
+ * for the next. */
 static bool take_lines(struct lines_reader *reader, struct lines_rest *rest, struct view *bytes)
 {
-    for (;;) {
+    for (int unended = 0;;) {
         if (rest->skipping)
             *bytes = skip(rest, *bytes);
         size_t size = line_end(*bytes);
         if (size == 0 && bytes->size >= LINE_MAX_BYTES) {
             refuse_line(reader, "a line is longer than 65535 bytes");
             rest->skipping = true;
+            if (++unended > LINES_UNENDED_A_READ)
+                *bytes = behind(*bytes, bytes->size);
             continue;
         }
         if (size == 0)

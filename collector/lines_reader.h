@@ -11,7 +11,8 @@
 
 enum {
     LINES_READ_BYTES = 64 * 1024, /* of one sender at a time, so that the others get their turn */
-    LINES_MAX_CHANNELS = 1000,    /* by default */
+    LINES_UNENDED_A_READ = 4,  /* too long for want of a quote: behind more of them all that was read goes */
+    LINES_MAX_CHANNELS = 1000, /* by default */
 };
 
 /* What a line's timestamp counts. Their names: LINES_PRECISIONS. */

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
+#include "common/wire/record.h"
+
 enum { INPUTS_MAX = 256 };
 
-enum { WHY_BYTES = 192 };
+enum { WHY_BYTES = 192, WHY_NAME_BYTES = 64 };
 
 /* What an input gave since its last tick's end. */
 struct turn {
@@ -124,12 +127,30 @@ static bool drop(struct source *source, const char *why)
     return true;
 }
 
+/* A channel that there is not and cannot be. */
+static bool drop_unknown(struct source *source, const struct sample *sample)
+{
+    char why[WHY_BYTES];
+    char name[WHY_NAME_BYTES];
+    uint32_t count = channel_table_count(source->sampler->channels);
+    snprintf(name, sizeof(name), "%.*s", VIEW_ARG(sample->channel));
+    text_make_printable(name);
+    if (!record_channel_name_ok(sample->channel))
+        snprintf(why, sizeof(why),
+                 "channels without a valid name (1 to %d bytes of UTF-8, no control characters): %s",
+                 RECORD_CHANNEL_BYTES - 1, name);
+    else
+        snprintf(why, sizeof(why),
+                 "channels beyond the limit: the machine has %u, and no new one is made: %s", count, name);
+    return drop(source, why);
+}
+
 static bool take(struct source *source, const struct sample *sample, bool kept)
 {
     struct sampler *sampler = source->sampler;
     uint32_t channel = channel_table_find(sampler->channels, sample);
     if (channel == CHANNEL_NONE)
-        return drop(source, "channels beyond the limit, or names that are none");
+        return drop_unknown(source, sample);
     const struct channel *known = channel_table_at(sampler->channels, channel);
     double value = sample->value * known->scale + known->offset;
     const struct reading reading = {sample->time_us, isfinite(value) ? value : NAN, channel, kept};

@@ -16,6 +16,7 @@ import time
 import pytest
 import telehaul
 import test_docs
+from test_collector import fill, small_disk  # noqa: F401  a fixture
 from telehaul import wait_until
 
 NOW_NS = 1_771_754_700_000_000_000
@@ -235,7 +236,7 @@ def test_channels_have_a_limit_and_what_is_there_goes_on(make_root):
     for _ in range(2):
         lines.send("".join(f"m{i} v=1\n" for i in range(20)))
         found = lines.reported(lambda one: one["state"] == "flooding" and one["dropped"] >= 15, "the limit")
-        assert "channels" in found["error"]
+        assert found["error"] == "channels beyond the limit: the machine has 5, and no new one is made: m19.v"
         names = lambda: {name for name, _, _ in lines.rows()}  # noqa: E731
         assert names() == {f"m{i}.v" for i in range(5)}
         lines.collector.stop()
@@ -251,6 +252,13 @@ def test_a_name_that_is_too_long_is_refused_not_cut(lines):
     found = lines.reported(lambda one: one["dropped"] == 2, "the refused names")
     assert "127 bytes" in found["error"]
     assert [name for name, _, _ in lines.rows()] == [f"m.a{{t={tag}}}"]
+
+
+def test_a_name_that_is_none_is_refused_and_told_apart_from_the_limit(lines):
+    lines.send(b"a\x00b v=1\n\xff\xfe v=1\nok v=1\n")
+    found = lines.reported(lambda one: one["dropped"] == 2, "the refused names")
+    assert "without a valid name" in found["error"] and "control characters" in found["error"]
+    assert [name for name, _, _ in lines.rows()] == ["ok.v"]
 
 
 def test_a_channel_line_for_a_series(make_root):
@@ -329,6 +337,55 @@ def test_a_flow_does_not_outrun_the_deletion_of_the_oldest(make_root):
     store = json.loads((lines.root.path / "run" / "collector.json").read_text())["store"]
     assert store["used_bytes"] < 1.2 * most and store["bytes"] < 1.5 * most
     assert lines.root.readings() > 200_000
+
+
+def test_a_flow_with_alarms_on_a_full_disk_goes_on(make_root, small_disk):
+    """The disk fills by the flow itself, and others take what the reserve gives up: the oldest go, nothing else."""
+    lines = Lines(make_root, config={"TELEMETRY_DIR": small_disk})
+    lines.root.store_file = lambda: small_disk / "telemetry.db"
+    lines.root.repeat("CHANNEL", [f"m{i}.v alarm_high=5 hysteresis=1" for i in range(50)])
+    lines.start()
+    wait_until(lambda: (small_disk / "reserve").exists(), "the reserve")
+    with open(small_disk / "ballast", "wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, 62 * 2**20)
+    sent, report = 0, {}
+    enough = threading.Event()
+
+    def watch():  # another program that is hungry, and the condition to end
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: full_report().get("state") == "full" and not fill(small_disk / "ballast"), "a full disk")
+            report["at"] = last_seq()
+            wait_until(lambda: last_seq() > report["at"] + 100_000, "readings on the full disk")
+        enough.set()
+
+    def full_report():
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((lines.root.path / "run" / "collector.json").read_text())["disk"]
+        return {}
+
+    def last_seq():
+        return lines.root.query("select max(seq) from readings")[0][0]
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with lines.connect() as sender:
+        while not enough.is_set():
+            times = NOW_NS + 1000 * sent
+            sender.sendall("".join(f"m{i} v={(sent + i) % 10} {times}\n" for i in range(50)).encode())
+            sent += 1
+    watcher.join()
+    assert last_seq() > report["at"] + 100_000
+    assert lines.root.query("select min(seq) > 1 from readings") == [(1,)], "the oldest made room"
+    wait_until(lambda: lines.root.query("select max(value) from readings where time_us = ?", (NOW_NS // 1000) + sent - 1)
+               != [(None,)], "the last point")
+    found = lines.reported(lambda one: one["readings"] == 50 * sent, "the count")
+    assert found["dropped"] == 0
+    first = lines.root.query("select min(time_us) from readings")[0][0] - NOW_NS // 1000 + 1
+    lines.collector.stop()
+    assert lines.root.query("select count(*) from readings where time_us >= ?", NOW_NS // 1000 + first) == [
+        (50 * (sent - first),)], "a point between the oldest and the newest is missing"
+    assert lines.root.query("select count(*) > 0, sum(resolved_us is null) <= 50 from alarms") == [(1, 1)]
+    assert lines.root.query("pragma integrity_check") == [("ok",)]
 
 
 def test_a_restart_while_senders_stay(lines):

@@ -169,6 +169,23 @@ static void an_open_quote_delays_what_follows_and_swallows_nothing(void **state)
     assert_int_equal(bench->reader->refused_lines, 1);
 }
 
+/* Each line, wherever one begins to read, opens a text that has no end in what follows. */
+static void lines_that_all_open_a_quote_cost_a_few_looks(void **state)
+{
+    struct bench *bench = *state;
+    static char open_lines[LINES_READ_BYTES];
+    static const char line[] = "m \"a=\"1\n";
+    for (size_t i = 0; i < sizeof(open_lines); i++)
+        open_lines[i] = line[i % (sizeof(line) - 1)];
+    for (int i = 1; i <= 50; i++) {
+        send_bytes(bench, open_lines, sizeof(open_lines));
+        assert_true(bench->reader->refused_lines <= (uint64_t)i * (LINES_UNENDED_A_READ + 1));
+        assert_true(bench->rest.size < LINE_MAX_BYTES);
+    }
+    send_text(bench, "\"\nthe rest\nm v=1\n");
+    assert_non_null(strstr(buf_text(&bench->samples), "m.v=1@1771754700 "));
+}
+
 static void times_are_in_the_precision_and_in_this_century(void **state)
 {
     struct bench *bench = *state;
@@ -257,6 +274,7 @@ int main(void)
         TEST(without_room_nothing_is_lost),
         TEST(an_endless_line_costs_a_bounded_memory_and_itself_alone),
         TEST(an_open_quote_delays_what_follows_and_swallows_nothing),
+        TEST(lines_that_all_open_a_quote_cost_a_few_looks),
         TEST(times_are_in_the_precision_and_in_this_century),
         TEST(texts_and_long_names_are_counted_and_the_rest_is_taken),
         TEST(the_end_of_a_sender),
