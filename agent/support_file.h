@@ -30,8 +30,8 @@ struct support_file {
 };
 
 /* Opens name beneath the folder for its last max_bytes at most, from a line's beginning where there is one.
- * mask: borrowed. Errors: file_open_beneath's, ERR_INPUT (compressed, a database or the like: what is secret in
- * it cannot be seen). */
+ * mask: borrowed. Errors: file_open_beneath's, ERR_INPUT (compressed, a database or the like: what is secret
+ * in it cannot be seen). */
 bool support_file_open(struct support_file *file, int root_fd, const char *name, int64_t max_bytes,
                        struct secret_mask *mask, struct error *err) MUST_USE;
 /* The next piece, valid until the next call; empty: all given_bytes were given out. */
