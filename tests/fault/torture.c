@@ -87,6 +87,7 @@ static const struct {
 struct report {
     _Atomic uint64_t counts[KINDS];
     _Atomic uint64_t failed;
+    _Atomic uint64_t left_open; /* descriptors more than before main, when main returns */
     _Atomic uint64_t folders_made;
     char folders[REPORT_FOLDERS][FOLDER_BYTES]; /* made by mkdtemp: for whoever cleans up */
 };
@@ -410,12 +411,27 @@ static void read_settings(void)
     torture.report = place == MAP_FAILED ? NULL : place;
 }
 
+static uint64_t open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t count = 0;
+    while (folder != NULL && readdir(folder) != NULL)
+        count++;
+    if (folder != NULL)
+        closedir(folder);
+    return count;
+}
+
 static int tortured_main(int count, char **words, char **environment)
 {
+    uint64_t before = open_descriptors();
     if (!torture.marks)
         torture_begin();
     int code = torture.main(count, words, environment);
     torture_end();
+    uint64_t after = open_descriptors();
+    if (torture.report != NULL)
+        torture.report->left_open = after > before ? after - before : 0;
     return code;
 }
 
