@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/decimal.h"
 
 enum {
     DAYS_PER_ERA = 146097, /* 400 years of the Gregorian calendar */
@@ -72,12 +73,9 @@ static struct civil civil_from_us(int64_t utc_us)
     };
 }
 
-static void put_digits(char *out, int digits, int value)
+static void put_digits(char *out, size_t digits, int value)
 {
-    for (int i = digits - 1; i >= 0; i--) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
+    decimal_write_digits(out, digits, (uint64_t)value);
 }
 
 void rfc3339_format_us(char out[RFC3339_US_BYTES], int64_t utc_us)
@@ -103,14 +101,12 @@ void rfc3339_format_s(char out[RFC3339_S_BYTES], int64_t utc_us)
 
 void rfc3339_format_name(char out[RFC3339_NAME_BYTES], int64_t utc_us)
 {
-    struct civil c = civil_from_us(utc_us);
-    memcpy(out, "00000000T000000Z", RFC3339_NAME_BYTES);
-    put_digits(out, 4, c.year);
-    put_digits(out + 4, 2, c.month);
-    put_digits(out + 6, 2, c.day);
-    put_digits(out + 9, 2, c.hour);
-    put_digits(out + 11, 2, c.minute);
-    put_digits(out + 13, 2, c.second);
+    static const unsigned char parts[] = {0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15, 17, 18};
+    char full[RFC3339_US_BYTES];
+    rfc3339_format_us(full, utc_us);
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        out[i] = full[parts[i]];
+    memcpy(out + COUNT_OF(parts), "Z", 2);
 }
 
 struct cursor {
