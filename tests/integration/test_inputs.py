@@ -680,6 +680,26 @@ def test_the_example_of_the_docs(make_root):
     assert lines.wait_rows(1)[0][0] == stated
 
 
+def test_the_examples_of_a_command_and_of_its_limits(make_root):
+    """The INPUT and CHANNEL lines of the docs, as they stand there; the commands that every machine has are run."""
+    lines = (telehaul.PROJECT / "docs" / "appliance.md").read_text().splitlines()
+    found = {key: [line.split(" = ", 1)[1] for line in lines if line.startswith(f"    {key} = ")]
+             for key in ("INPUT", "CHANNEL")}
+    assert len(found["INPUT"]) >= 4 and len(found["CHANNEL"]) >= 2
+    root = make_root(inputs=found["INPUT"])
+    root.repeat("CHANNEL", found["CHANNEL"])
+    assert telehaul.run("collector", "--root", root.path, "--check-config").stdout == "ok\n"
+    [load] = [line for line in found["INPUT"] if "/proc/loadavg" in line]
+    heat = "exec command=\"printf '61\\n104.2\\n96\\n'\" format=value channel=engine_temp"
+    root.repeat("INPUT", [load, heat])
+    root.start("collector")
+    wait_until(lambda: root.readings() >= 5, "readings of both")
+    values = root.query("select value from readings join channels using (channel_id) where name = 'load_1min'")
+    assert values and all(0 <= value < 10_000 for (value,) in values)
+    [message] = re.findall(r"value that raised it\*\*: `([^`]+)`", "\n".join(lines))
+    assert (message, "critical") in root.query("select message, severity from alarms")
+
+
 LIMITS = {
     "connections; further ones are closed at once": [("collector/input_lines.c", "LINES_CONNECTIONS_MAX", 1)],
     "a line, its LF included": [("collector/line_protocol.h", "LINE_MAX_BYTES", 1024)],
