@@ -8,28 +8,7 @@
 
 #include <pthread.h>
 
-#include "tests/unit/server_tools/central/stores.h"
-
-static int set_up_postgres(void **state)
-{
-    struct store *store = store_make(true, sizeof(*store));
-    store->vehicle_id = vehicle_named(store->central, "tractor-7");
-    *state = store;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_remove(*state);
-    return 0;
-}
-
-static int64_t us_of(const char *text)
-{
-    int64_t utc_us = -1;
-    assert_true(rfc3339_parse_us(view_of(text), &utc_us));
-    return utc_us;
-}
+#include "tests/unit/server_tools/central/tractor.h"
 
 static struct pg *open_pg(const struct store *store)
 {
