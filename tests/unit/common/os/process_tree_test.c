@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* child -> grandchild -> great-grandchild, each waiting for a signal; they tell their pids through a pipe. */
+/* child -> grandchild -> great-grandchild, each waiting for a signal; they tell their pids through a pipe, which
+ * ends when all have told theirs or one could not be made. */
 struct family {
     pid_t pids[3];
 };
@@ -28,8 +29,10 @@ static void live(int fd)
         pid_t self = getpid();
         if (write(fd, &self, sizeof(self)) != sizeof(self))
             _exit(1);
-        if (generation == 2 || fork() != 0)
+        if (generation == 2 || fork() != 0) {
+            close(fd);
             wait_for_ever();
+        }
     }
 }
 
@@ -40,10 +43,10 @@ static int set_up(void **state)
     assert_int_equal(pipe(ends), 0);
     if (fork() == 0)
         live(ends[1]);
+    close(ends[1]);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(read(ends[0], &family->pids[i], sizeof(pid_t)), sizeof(pid_t));
     close(ends[0]);
-    close(ends[1]);
     *state = family;
     return 0;
 }

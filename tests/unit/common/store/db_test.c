@@ -189,6 +189,7 @@ static void a_second_writer_is_told_that_it_is_busy(void **state)
     struct error err;
     SCOPE_DB sqlite3 *one = db_open("a.db", DB_CREATE, &err);
     SCOPE_DB sqlite3 *other = db_open("a.db", DB_WRITE, &err);
+    assert_non_null(other);
     sqlite3_busy_timeout(other, 1);
     assert_true(db_begin(one, &err));
     assert_false(db_begin(other, &err));
