@@ -177,9 +177,14 @@ static void test_one_that_is_given_up(void **state)
     tar_writer_free(tar);
     tar = tar_writer_new(&err);
     assert_non_null(tar);
-    const struct tar_entry refused = {.name = "b", .size = 1, .mode = 0600};
-    while (tar_writer_begin(tar, &refused, &err))
-        assert_true(tar_writer_data(tar, VIEW_LITERAL("x"), &err)); /* nobody takes it */
+    /* and one whose last header found no room */
+    static const char piece[TAR_OUTPUT_MAX_BYTES - 2 * BLOCK];
+    const struct tar_entry full = {.name = "b", .size = sizeof(piece), .mode = 0600};
+    const struct tar_entry empty = {.name = "c", .mode = 0600};
+    assert_true(tar_writer_begin(tar, &full, &err));
+    assert_true(tar_writer_data(tar, (struct view){piece, sizeof(piece)}, &err));
+    assert_true(tar_writer_begin(tar, &empty, &err));
+    assert_false(tar_writer_begin(tar, &empty, &err));
     assert_int_equal(err.code, ERR_LIMIT);
 }
 
