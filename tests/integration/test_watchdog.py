@@ -492,7 +492,6 @@ def test_services_run_as_service_user(keys):
         group = __import__("pwd").getpwnam("nobody").pw_gid
         mode = lambda name: ((one.path / name).stat().st_mode & 0o7777, (one.path / name).stat().st_gid)
         assert mode("run/watchdog.lock") == (0o600, 0)
-        assert mode("run/collector.lock")[0] == 0o600
         assert mode("run/update.lock") == (0o640, group)
         assert mode("log") == (0o2750, group)
         assert mode("log/collector.log") == (0o640, group)
