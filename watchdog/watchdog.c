@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include "common/os/notify.h"
+#include "common/os/process_tree.h"
 #include "watchdog/control.h"
 #include "watchdog/instance.h"
 #include "watchdog/owners.h"
-#include "common/os/process_tree.h"
 
 enum {
     FOLDER_MODE = 0755,
