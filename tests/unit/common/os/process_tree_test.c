@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* child -> grandchild -> great-grandchild, each waiting for a signal; they tell their pids through a pipe, which
- * ends when all have told theirs or one could not be made. */
+/* child -> grandchild -> great-grandchild, each waiting for a signal; they tell their pids through a pipe,
+ * which ends when all have told theirs or one could not be made. */
 struct family {
     pid_t pids[3];
 };
