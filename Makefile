@@ -240,8 +240,10 @@ valgrind_command := valgrind --quiet --vgdb=no --error-exitcode=99 --leak-check=
 valgrind: $(addprefix $(B)/unit/,$(units)) ## the unit tests under valgrind (with V=debug)
 	@tests/harness/run_units --jobs 2 --under "$(valgrind_command)" $(B)/unit $(filter-out $(valgrind_without),$(units))
 
+# Points of a unit and kind that a run of torture tries.
+TORTURE ?= 1
 torture: fault-tools ## each call of the units that can fail made to fail once, a sample (with V=asan; make soak: all)
-	@TELEHAUL_BIN=$(B)/bin tests/fault/torture $(TORTURE)
+	@TELEHAUL_BIN=$(B)/bin tests/fault/torture --per-kind $(TORTURE)
 
 fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: with libFuzzer)
 
@@ -263,6 +265,8 @@ screenshots: all ## pictures of the page, by the browser tests, into build/scree
 
 soak: all ## the long fault campaigns
 	@TELEHAUL_KILLS=200 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+	@$(MAKE) --no-print-directory V=asan fault-tools
+	@tests/fault/torture --per-kind 500 --slow
 
 .PHONY: all programs dist install clean help check check-format check-layers check-banned check-headers check-clang \
 	check-cppcheck check-tidy check-analyzer check-corpora unit valgrind torture fuzzers test-tools fault-tools test test-all \
