@@ -41,16 +41,24 @@ static void empty_wal(const struct disk_room *room, struct store_writer *writer)
 }
 
 /* Each chunk's transaction lies in the same blocks of the WAL. */
+static bool delete_chunk(const struct disk_room *room, struct store_writer *writer, int64_t *deleted)
+{
+    struct error err;
+    empty_wal(room, writer);
+    if (retention_make_room(writer, deleted, &err))
+        return *deleted > 0;
+    log_debug(room->log, "no room could be made: %s", err.text);
+    return false;
+}
+
 static void delete_oldest(const struct disk_room *room, struct store_writer *writer, int64_t wanted)
 {
-    int64_t deleted = 1;
-    for (; deleted > 0 && wanted > 0; wanted -= deleted) {
-        struct error err;
-        empty_wal(room, writer);
-        if (retention_make_room(writer, &deleted, &err))
-            continue;
-        log_debug(room->log, "no room could be made: %s", err.text);
-        return;
+    int64_t end_us = clock_monotonic_us(room->log->clock) + DISK_BUDGET_MS * US_PER_MS;
+    int64_t deleted;
+    while (delete_chunk(room, writer, &deleted)) {
+        wanted -= deleted;
+        if (wanted <= 0 || clock_monotonic_us(room->log->clock) >= end_us)
+            break;
     }
     empty_wal(room, writer);
 }

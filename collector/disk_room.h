@@ -19,7 +19,8 @@
 enum {
     DISK_LOW_BYTES = RESERVE_STEP_BYTES / 2, /* free on the disk, the reserve not being whole */
     DISK_SPARE_BYTES =
-        2 * 1024 * 1024, /* free in the file that deleting aims at then; a quarter of it if less */
+        2 * 1024 * 1024,   /* free in the file that deleting aims at then; a quarter of it if less */
+    DISK_BUDGET_MS = 1000, /* of making room once: what is asked besides has to wait so long */
 };
 
 enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };

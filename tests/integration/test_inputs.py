@@ -340,50 +340,49 @@ def test_a_flow_does_not_outrun_the_deletion_of_the_oldest(make_root):
 
 
 def test_a_flow_with_alarms_on_a_full_disk_goes_on(make_root, small_disk):
-    """The disk fills by the flow itself, and others take what the reserve gives up: the oldest go, nothing else."""
+    """Another program takes all that the reserve gives up: the oldest readings go, and nothing else."""
     lines = Lines(make_root, config={"TELEMETRY_DIR": small_disk})
     lines.root.store_file = lambda: small_disk / "telemetry.db"
     lines.root.repeat("CHANNEL", [f"m{i}.v alarm_high=5 hysteresis=1" for i in range(50)])
     lines.start()
-    wait_until(lambda: (small_disk / "reserve").exists(), "the reserve")
-    with open(small_disk / "ballast", "wb") as ballast:
-        os.posix_fallocate(ballast.fileno(), 0, 62 * 2**20)
-    sent, report = 0, {}
-    enough = threading.Event()
+    points = [" ".join(["m{} v={}".format(i, (k + i) % 10), "{time}\n"]) for k in range(10) for i in range(50)]
+    batch = "".join(points).replace("{time}", "%d")
+    sent = 0  # batches of 10 times, 50 points each
 
-    def watch():  # another program that is hungry, and the condition to end
-        with contextlib.suppress(AssertionError):
-            wait_until(lambda: full_report().get("state") == "full" and not fill(small_disk / "ballast"), "a full disk")
-            report["at"] = last_seq()
-            wait_until(lambda: last_seq() > report["at"] + 100_000, "readings on the full disk")
-        enough.set()
+    def send(sender):
+        nonlocal sent
+        first = NOW_NS + 10_000 * sent
+        sender.sendall((batch % tuple(first + 1000 * k for k in range(10) for _ in range(50))).encode())
+        sent += 1
 
-    def full_report():
+    def disk():
         with contextlib.suppress(OSError, ValueError):
-            return json.loads((lines.root.path / "run" / "collector.json").read_text())["disk"]
-        return {}
+            return json.loads((lines.root.path / "run" / "collector.json").read_text())["disk"]["state"]
+        return "ok"
 
     def last_seq():
-        return lines.root.query("select max(seq) from readings")[0][0]
+        return lines.root.query("select max(seq) from readings")[0][0] or 0
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    def send_until(sender, condition, what):
+        def look():
+            for _ in range(20):
+                send(sender)
+            return condition()
+        wait_until(look, what, deadline_s=3 * telehaul.DEADLINE_S)
+
     with lines.connect() as sender:
-        while not enough.is_set():
-            times = NOW_NS + 1000 * sent
-            sender.sendall("".join(f"m{i} v={(sent + i) % 10} {times}\n" for i in range(50)).encode())
-            sent += 1
-    watcher.join()
-    assert last_seq() > report["at"] + 100_000
-    assert lines.root.query("select min(seq) > 1 from readings") == [(1,)], "the oldest made room"
-    wait_until(lambda: lines.root.query("select max(value) from readings where time_us = ?", (NOW_NS // 1000) + sent - 1)
-               != [(None,)], "the last point")
-    found = lines.reported(lambda one: one["readings"] == 50 * sent, "the count")
-    assert found["dropped"] == 0
-    first = lines.root.query("select min(time_us) from readings")[0][0] - NOW_NS // 1000 + 1
+        send_until(sender, lambda: last_seq() > 100_000, "a store of some size")
+        send_until(sender, lambda: fill(small_disk / "ballast") or disk() == "full", "a full disk")
+        before = last_seq()
+        send_until(sender, lambda: last_seq() > before + 100_000, "readings on the full disk")
+    wait_until(lambda: lines.root.query("select count(*) from readings where time_us = ?", NOW_NS // 1000 + 10 * sent - 1)
+               == [(50,)], "the last points")
     lines.collector.stop()
-    assert lines.root.query("select count(*) from readings where time_us >= ?", NOW_NS // 1000 + first) == [
-        (50 * (sent - first),)], "a point between the oldest and the newest is missing"
+    assert lines.report()["readings"] == 500 * sent and lines.report()["dropped"] == 0
+    assert lines.root.query("select min(seq) > 1 from readings") == [(1,)], "the oldest made room"
+    first, last, count = lines.root.query("select min(time_us), max(time_us), count(*) from readings"
+                                          " where time_us > (select min(time_us) from readings)")[0]
+    assert last == NOW_NS // 1000 + 10 * sent - 1 and count == 50 * (last - first + 1), "a point is missing between them"
     assert lines.root.query("select count(*) > 0, sum(resolved_us is null) <= 50 from alarms") == [(1, 1)]
     assert lines.root.query("pragma integrity_check") == [("ok",)]
 
