@@ -2,6 +2,13 @@
 #ifndef TESTS_UNIT_SERVER_TOOLS_CENTRAL_STORES_H
 #define TESTS_UNIT_SERVER_TOOLS_CENTRAL_STORES_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
 #include "common/store/db.h"
