@@ -40,30 +40,18 @@ static void empty_wal(const struct disk_room *room, struct store_writer *writer)
         log_debug(room->log, "%s", err.text);
 }
 
-/* Each chunk's transaction lies in the same blocks of the WAL. */
-static bool delete_chunk(const struct disk_room *room, struct store_writer *writer, int64_t *deleted)
+/* The transaction lies in the blocks that the WAL has. */
+void disk_room_delete(struct disk_room *room, struct store_writer *writer)
 {
     struct error err;
-    empty_wal(room, writer);
-    if (retention_make_room(writer, deleted, &err))
-        return *deleted > 0;
-    log_debug(room->log, "no room could be made: %s", err.text);
-    return false;
-}
-
-static void delete_oldest(const struct disk_room *room, struct store_writer *writer, int64_t wanted)
-{
-    int64_t end_us = clock_monotonic_us(room->log->clock) + DISK_BUDGET_MS * US_PER_MS;
     int64_t deleted;
-    while (delete_chunk(room, writer, &deleted)) {
-        wanted -= deleted;
-        if (wanted <= 0 || clock_monotonic_us(room->log->clock) >= end_us)
-            break;
-    }
+    empty_wal(room, writer);
+    if (!retention_make_room(writer, &deleted, &err))
+        log_debug(room->log, "no room could be made: %s", err.text);
     empty_wal(room, writer);
 }
 
-void disk_room_refused(struct disk_room *room, struct store_writer *writer, int64_t wanted)
+void disk_room_refused(struct disk_room *room, struct store_writer *writer)
 {
     struct error err;
     bool first = reserve_is_whole(&room->reserve);
@@ -78,7 +66,7 @@ void disk_room_refused(struct disk_room *room, struct store_writer *writer, int6
     if (first)
         empty_wal(room, writer);
     else
-        delete_oldest(room, writer, wanted > 0 ? wanted : 1);
+        disk_room_delete(room, writer);
 }
 
 void disk_room_keep(struct disk_room *room, struct store_writer *writer, const struct store_size *size)
@@ -98,5 +86,5 @@ void disk_room_keep(struct disk_room *room, struct store_writer *writer, const s
     int64_t spare_bytes = size->file_bytes - size->used_bytes;
     if (room->free_bytes < DISK_LOW_BYTES && spare_bytes < DISK_SPARE_BYTES &&
         spare_bytes < size->file_bytes / 4)
-        delete_oldest(room, writer, 1);
+        disk_room_delete(room, writer);
 }

@@ -19,8 +19,7 @@
 enum {
     DISK_LOW_BYTES = RESERVE_STEP_BYTES / 2, /* free on the disk, the reserve not being whole */
     DISK_SPARE_BYTES =
-        2 * 1024 * 1024,   /* free in the file that deleting aims at then; a quarter of it if less */
-    DISK_BUDGET_MS = 1000, /* of making room once: what is asked besides has to wait so long */
+        2 * 1024 * 1024, /* free in the file that deleting aims at then; a quarter of it if less */
 };
 
 enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
@@ -36,9 +35,10 @@ struct disk_room {
 bool disk_room_init(struct disk_room *room, const char *folder, const struct log *log,
                     struct error *err) MUST_USE;
 void disk_room_look(struct disk_room *room);
-/* A write was refused; writer: NULL when none is open. wanted: so many readings are to be written: as many of
- * the oldest go when it comes to that, so that a flow goes on as fast as it comes. */
-void disk_room_refused(struct disk_room *room, struct store_writer *writer, int64_t wanted);
+/* A write was refused. writer: NULL when none is open. */
+void disk_room_refused(struct disk_room *room, struct store_writer *writer);
+/* The oldest chunk of readings goes. */
+void disk_room_delete(struct disk_room *room, struct store_writer *writer);
 /* Once a tick. */
 void disk_room_keep(struct disk_room *room, struct store_writer *writer, const struct store_size *size);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "collector/alarm_keeper.h"
-#include "collector/retention.h"
 #include "collector/rollup.h"
 #include "collector/store_scrub.h"
 #include "common/base/text.h"
@@ -152,28 +151,43 @@ static bool write_piece(struct recorder *recorder, size_t count, struct error *e
     return true;
 }
 
-static bool write_pending(struct recorder *recorder, size_t piece, struct error *err)
+static bool write_pending(struct recorder *recorder, struct error *err)
 {
     if (!open_store(recorder, err))
         return false;
-    struct batch *pending = &recorder->pending;
-    alarm_keeper_judge(&recorder->alarms, pending, true);
-    while (pending->count > piece) {
-        if (!write_piece(recorder, piece, err) || !store_writer_checkpoint(recorder->writer, false, err))
-            return false;
-    }
-    return write_piece(recorder, pending->count, err);
+    alarm_keeper_judge(&recorder->alarms, &recorder->pending, true);
+    return write_piece(recorder, recorder->pending.count, err);
 }
 
-/* On a full disk in pieces: what the WAL has blocks for is not what has come to wait. */
+/* Each time that one is refused as many of the oldest readings go: a flow goes on as fast as it comes. */
+static bool write_in_pieces(struct recorder *recorder, struct error *err)
+{
+    struct batch *pending = &recorder->pending;
+    int64_t end_us = now_us(recorder) + RECORDER_PIECES_MS * US_PER_MS;
+    do {
+        size_t count = pending->count < RECORDER_PIECE_READINGS ? pending->count : RECORDER_PIECE_READINGS;
+        bool ok = write_piece(recorder, count, err);
+        if (!ok && err->code == ERR_SPACE) {
+            disk_room_delete(&recorder->disk, recorder->writer);
+            ok = write_piece(recorder, count, err);
+        }
+        if (!ok || !store_writer_checkpoint(recorder->writer, false, err))
+            return false;
+        if (now_us(recorder) >= end_us && pending->count > 0)
+            return error_set(err, ERR_SPACE, "the disk is full: room is made bit by bit for what waits");
+    } while (pending->count > 0);
+    return true;
+}
+
+/* What the WAL has blocks for on a full disk is not what may have come to wait. */
 static bool write_with_reserve(struct recorder *recorder, struct error *err)
 {
-    if (write_pending(recorder, SIZE_MAX, err))
+    if (write_pending(recorder, err))
         return true;
     if (err->code != ERR_SPACE)
         return false;
-    disk_room_refused(&recorder->disk, recorder->writer, (int64_t)recorder->pending.count);
-    return write_pending(recorder, RECORDER_PIECE_READINGS, err);
+    disk_room_refused(&recorder->disk, recorder->writer);
+    return open_store(recorder, err) && write_in_pieces(recorder, err);
 }
 
 static void write_tick(struct recorder *recorder)
@@ -200,7 +214,7 @@ static void tidy_failed(struct recorder *recorder, const struct error *err)
     struct error why = *err;
     struct error failure = {0};
     if (err->code == ERR_SPACE)
-        disk_room_refused(&recorder->disk, recorder->writer, 1);
+        disk_room_refused(&recorder->disk, recorder->writer);
     else if (err->code != ERR_CORRUPT)
         log_warn(log_of(recorder), "%s", err->text);
     else if (!replace(recorder, &why, &failure))

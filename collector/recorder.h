@@ -12,10 +12,12 @@
 #include "collector/clock_guard.h"
 #include "collector/disk_room.h"
 #include "collector/growth.h"
+#include "collector/retention.h"
 
 enum {
-    PENDING_MAX_READINGS = 200 * 1000, /* at most 6 MiB of memory */
-    RECORDER_PIECE_READINGS = 5000,    /* of one transaction on a full disk */
+    PENDING_MAX_READINGS = 200 * 1000,              /* at most 6 MiB of memory */
+    RECORDER_PIECE_READINGS = RETENTION_CHUNK_ROWS, /* of one transaction on a full disk */
+    RECORDER_PIECES_MS = 1000,                      /* at once; what is left waits for the next tick */
     RETENTION_SIZE_S = 10, /* how often size and age are looked at; seldom by age, so that few exports find */
     RETENTION_AGE_S = 600, /* readings gone that they had counted */
     RETENTION_BUDGET_MS = 100,              /* of one tick */

@@ -297,7 +297,7 @@ def locked(root):
 
 
 def test_a_store_that_takes_nothing_holds_the_senders_and_loses_nothing(make_root):
-    lines = Lines(make_root, more_inputs=["drive channels=500 rate=100"]).start()
+    lines = Lines(make_root, more_inputs=["drive channels=500 rate=20"]).start()
     wanted = 400_000
     sent = []
 
