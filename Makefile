@@ -234,7 +234,7 @@ unit: $(addprefix $(B)/unit/,$(units)) ## builds and runs the unit tests (V=asan
 	@$(if $(filter tsan,$(V)),tests/harness/under_tsan )tests/harness/run_units $(B)/unit $(units)
 
 # Not under valgrind, and why: docs/testing.md.
-valgrind_without := collector/store_writer
+valgrind_without := collector/recorder collector/store_writer
 valgrind_command := valgrind --quiet --vgdb=no --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible --num-callers=30
 
 valgrind: $(addprefix $(B)/unit/,$(units)) ## the unit tests under valgrind (with V=debug)
