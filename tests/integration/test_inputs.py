@@ -360,8 +360,11 @@ def test_a_flow_with_alarms_on_a_full_disk_goes_on(make_root, small_disk):
             return json.loads((lines.root.path / "run" / "collector.json").read_text())["disk"]["state"]
         return "ok"
 
+    def first_seq():
+        return lines.root.query("select min(seq) from readings")[0][0]
+
     def last_seq():
-        return lines.root.query("select max(seq) from readings")[0][0] or 0
+        return lines.root.query("select max(seq) from readings")[0][0]
 
     def send_until(sender, condition, what):
         def look():
@@ -371,8 +374,8 @@ def test_a_flow_with_alarms_on_a_full_disk_goes_on(make_root, small_disk):
         wait_until(look, what, deadline_s=3 * telehaul.DEADLINE_S)
 
     with lines.connect() as sender:
-        send_until(sender, lambda: last_seq() > 100_000, "a store of some size")
-        send_until(sender, lambda: fill(small_disk / "ballast") or disk() == "full", "a full disk")
+        send_until(sender, lambda: lines.root.readings() > 100_000, "a store of some size")
+        send_until(sender, lambda: fill(small_disk / "ballast") or disk() != "ok" and first_seq() > 1, "a full disk")
         before = last_seq()
         send_until(sender, lambda: last_seq() > before + 100_000, "readings on the full disk")
     wait_until(lambda: lines.root.query("select count(*) from readings where time_us = ?", NOW_NS // 1000 + 10 * sent - 1)

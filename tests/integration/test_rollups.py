@@ -27,11 +27,13 @@ def stored(root):
 
 def test_roll_ups_are_what_the_readings_are(make_root):
     root = make_root(inputs=["drive channels=50 rate=20"])
+    written = 0
     for _ in range(5):
         collector = root.start_collector()
-        seq = folded_seq(root)
-        wait_until(lambda seq=seq: folded_seq(root) > seq + random.randrange(100), "another fold")
+        wait_until(lambda seq=written: folded_seq(root) >= seq, "a fold of what the last run wrote")
+        wait_until(lambda more=root.readings() + 900 + random.randrange(200): root.readings() > more, "readings for another")
         collector.kill()
+        written = root.readings()
     seq = folded_seq(root)
     assert seq > 1000
     assert stored(root) == fold(root, seq)
