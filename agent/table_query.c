@@ -266,7 +266,7 @@ static bool count_rows(struct table_link *link, const struct pieces *pieces, str
 bool table_range_find(struct table_link *link, const struct sql_table *table, struct table_range *range,
                       struct buf *copy_sql, struct error *err)
 {
-    struct pieces pieces;
+    struct pieces pieces = {.value_expression = NULL};
     if (!exec(link, begin_sql, err) || !find_table(link, table, &pieces, err) ||
         !set_bounds(link, range, &pieces, err) || !count_rows(link, &pieces, range, err) ||
         !exec(link, copy_timeout_sql, err))

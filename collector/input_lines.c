@@ -57,7 +57,7 @@ struct lines_input {
 static bool parse_tcp(struct lines_input *input)
 {
     struct view text = view_of(input->listen);
-    const char *colon = strrchr(input->listen, ':');
+    const char *colon = text.size == 0 ? NULL : memrchr(text.data, ':', text.size);
     uint64_t port;
     struct in_addr v4;
     struct in6_addr v6;

@@ -167,6 +167,20 @@ static int by_time(const void *a, const void *b)
     return (left->time_us > right->time_us) - (left->time_us < right->time_us);
 }
 
+/* The readings themselves where they are few enough, else what each step has. */
+static void take_points(const struct scan *scan, struct history_point *points, size_t max_points,
+                        struct history *out)
+{
+    bool single = scan->singles != NULL && scan->readings <= max_points;
+    *out = (struct history){.step_us = single ? 0 : scan->step_us};
+    if (single) {
+        out->count = (size_t)scan->readings;
+        qsort(points, out->count, sizeof(*points), by_time);
+    } else {
+        out->count = take_slots(scan, points);
+    }
+}
+
 bool store_history(struct store_reader *reader, int64_t channel_id, int64_t from_us, int64_t to_us,
                    struct history_point *points, size_t max_points, struct history *out, struct error *err)
 {
@@ -179,23 +193,16 @@ bool store_history(struct store_reader *reader, int64_t channel_id, int64_t from
                         .singles = points,
                         .max_singles = max_points};
     choose_steps(&scan, max_points);
-    SCOPE_FREE struct slot *slots = calloc(scan.slot_count, sizeof(*slots));
-    if (slots == NULL)
+    scan.slots = calloc(scan.slot_count, sizeof(*scan.slots));
+    if (scan.slots == NULL)
         return error_set(err, ERR_MEMORY, "a history");
-    scan.slots = slots;
-    if (!store_snapshot_begin(reader, err))
-        return false;
-    bool ok = scan_in_snapshot(reader, &scan, err);
-    store_snapshot_end(reader);
-    if (!ok)
-        return false;
-    bool single = scan.singles != NULL && scan.readings <= max_points;
-    *out = (struct history){.step_us = single ? 0 : scan.step_us};
-    if (single) {
-        out->count = (size_t)scan.readings;
-        qsort(points, out->count, sizeof(*points), by_time);
-    } else {
-        out->count = take_slots(&scan, points);
+    bool ok = store_snapshot_begin(reader, err);
+    if (ok) {
+        ok = scan_in_snapshot(reader, &scan, err);
+        store_snapshot_end(reader);
     }
-    return true;
+    if (ok)
+        take_points(&scan, points, max_points, out);
+    free(scan.slots);
+    return ok;
 }

@@ -36,13 +36,12 @@ static bool prepare_writer(ZSTD_CCtx *stream)
 
 struct zstd_writer *zstd_writer_new(struct error *err)
 {
-    SCOPE_FREE struct zstd_writer *writer = calloc(1, sizeof(*writer));
+    struct zstd_writer *writer = calloc(1, sizeof(*writer));
     if (writer != NULL)
         writer->stream = ZSTD_createCCtx();
     if (writer != NULL && writer->stream != NULL && prepare_writer(writer->stream))
-        return POINTER_TAKE(writer);
-    if (writer != NULL)
-        ZSTD_freeCCtx(writer->stream);
+        return writer;
+    zstd_writer_free(writer);
     error_set(err, ERR_MEMORY, "no memory left for a zstd stream");
     return NULL;
 }
@@ -79,14 +78,13 @@ struct zstd_reader {
 
 struct zstd_reader *zstd_reader_new(struct error *err)
 {
-    SCOPE_FREE struct zstd_reader *reader = calloc(1, sizeof(*reader));
+    struct zstd_reader *reader = calloc(1, sizeof(*reader));
     if (reader != NULL)
         reader->stream = ZSTD_createDCtx();
     if (reader != NULL && reader->stream != NULL &&
         !ZSTD_isError(ZSTD_DCtx_setParameter(reader->stream, ZSTD_d_windowLogMax, ZSTD_READ_WINDOW_LOG)))
-        return POINTER_TAKE(reader);
-    if (reader != NULL)
-        ZSTD_freeDCtx(reader->stream);
+        return reader;
+    zstd_reader_free(reader);
     error_set(err, ERR_MEMORY, "no memory left for a zstd stream");
     return NULL;
 }
