@@ -1,0 +1,32 @@
+/* A zip archive written to a descriptor, through libarchive: the same calls give the same bytes. zip64 where
+ * it is needed. Knows nothing of packages. Threads: one at a time. */
+#ifndef COMMON_PACK_ZIP_WRITER_H
+#define COMMON_PACK_ZIP_WRITER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/error.h"
+#include "common/base/scope.h"
+#include "common/base/view.h"
+
+struct zip_writer;
+
+/* fd: borrowed, written from its place on. time_s: of every entry, since 1970. */
+struct zip_writer *zip_writer_new(int fd, int64_t time_s, struct error *err) MUST_USE;
+void zip_writer_free(struct zip_writer *writer); /* NULL is fine; what was not ended is no archive */
+
+/* name: relative, UTF-8. mode: 0755 or 0644. size: bytes, exactly as many must follow. */
+bool zip_writer_begin(struct zip_writer *writer, const char *name, mode_t mode, int64_t size,
+                      struct error *err) MUST_USE;
+bool zip_writer_data(struct zip_writer *writer, struct view piece, struct error *err) MUST_USE;
+/* Central directory and end record. Nothing is fsynced. */
+bool zip_writer_end(struct zip_writer *writer, struct error *err) MUST_USE;
+
+static inline void scope_zip_writer(struct zip_writer **writer)
+{
+    zip_writer_free(*writer);
+}
+#define SCOPE_ZIP_WRITER SCOPE(scope_zip_writer)
+
+#endif
