@@ -1,13 +1,19 @@
 # What changes the version. boot/start stands alone and is carried inside `updater`, so that no release needs it.
-updater_sources := updater/release.c updater/release_version.c updater/tree.c
+updater_sources := updater/release.c updater/release_version.c updater/tree.c updater/pending.c updater/pending_files.c \
+	updater/update_history.c updater/manifest.c updater/manifest_path.c updater/manifest_write.c
 $(call library,updater_lib,$(updater_sources))
 
 $(B)/boot/start: $(B)/obj/updater/boot_start_main.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+# The time of the build, below which no clock is believed: of the commit, so that the same sources make the same program.
+build_time_s := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>&- || date +%s))
+$(B)/obj/updater/pending_files.o: CPPFLAGS += -DTELEHAUL_BUILD_TIME_S=$(build_time_s)
 $(call embed,boot_assets,$(B)/boot,start)
 
 $(call appliance_program,updater,updater/main.c updater/init.c updater/status.c $(B)/gen/boot_assets.c $(updater_lib) keys/keyring.c $(common_lib))
 
 $(call unit,updater/release_version,updater/release_version.c $(common_lib))
 $(call unit,updater/release,$(updater_lib) $(common_lib))
+$(call unit,updater/pending,$(updater_lib) $(common_lib))
+$(call unit,updater/update_history,$(updater_lib) $(common_lib))

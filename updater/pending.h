@@ -52,6 +52,9 @@ struct pending {
     int64_t changed_us;                   /* of the state; INT64_MIN when nothing but the queueing happened */
 };
 
+/* In pending_update: what the agent is receiving. Nobody else touches it. */
+#define PENDING_UPLOAD_NAME ".upload.zip"
+
 /* What the files say. One that makes no sense counts as missing. Errors: ERR_IO, ERR_MEMORY. */
 bool pending_read(const char *root, struct pending *out, struct error *err) MUST_USE;
 void pending_clear(struct pending *pending);
@@ -73,7 +76,8 @@ bool update_floors_raise(const char *root, const char *version, int64_t time_us,
 /* ---- what the agent and the portal do; each takes the lock ---- */
 
 struct pending_offer {
-    const char *temporary; /* the verified zip: its name in pending_update, not yet fsynced */
+    const char
+        *temporary; /* the verified zip: its name in pending_update, PENDING_UPLOAD_NAME; not yet fsynced */
     const struct manifest *manifest;
     const char *manifest_sha256;
     const char *from;
