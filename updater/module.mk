@@ -14,6 +14,7 @@ $(call embed,boot_assets,$(B)/boot,start)
 $(call appliance_program,updater,updater/main.c updater/init.c updater/status.c $(B)/gen/boot_assets.c $(updater_lib) keys/keyring.c $(common_lib))
 
 $(call unit,updater/release_version,updater/release_version.c $(common_lib))
+$(call unit,updater/manifest,$(updater_lib) $(common_lib))
 $(call unit,updater/release,$(updater_lib) $(common_lib))
 $(call unit,updater/pending,$(updater_lib) $(common_lib))
 $(call unit,updater/update_history,$(updater_lib) $(common_lib))
