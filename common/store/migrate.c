@@ -1,5 +1,6 @@
 #include "common/store/migrate.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,21 @@
 #include "common/base/rfc3339.h"
 
 enum { LEDGER_HASH_BYTES = 65 };
+
+bool migration_name_ok(struct view name)
+{
+    static const char ending[] = ".sql";
+    if (name.size >= MIGRATION_NAME_BYTES || name.size < sizeof("0000_a.sql") - 1 || name.data[4] != '_' ||
+        !view_ends(name, ending))
+        return false;
+    for (size_t i = 0; i < name.size - (sizeof(ending) - 1); i++) {
+        unsigned char byte = (unsigned char)name.data[i];
+        bool ok = i < 4 ? isdigit(byte) != 0 : islower(byte) || isdigit(byte) || byte == '_';
+        if (!ok)
+            return false;
+    }
+    return true;
+}
 
 static int by_name(const void *a, const void *b)
 {

@@ -14,6 +14,9 @@ struct migration {
     const char *sha256; /* lowercase hex of sql */
 };
 
+/* NNNN_what.sql: four digits, then a-z, 0-9 and _; shorter than MIGRATION_NAME_BYTES. */
+bool migration_name_ok(struct view name);
+
 /* Applies those that the ledger does not have, in order of name. One that was applied and now differs:
  * ERR_CHANGED. Ledger rows without a file are no error. version: of the program, for the ledger. */
 bool migrate_db(sqlite3 *db, const struct migration *migrations, size_t count, const char *version,
