@@ -1,3 +1,5 @@
-$(call library,keys_lib,keys/keyring.c)
-$(call appliance_program,keytool,keys/main.c keys/commands.c $(keys_lib) $(common_lib))
+$(call library,keys_lib,keys/keyring.c keys/licence.c)
+$(call appliance_program,keytool,keys/main.c keys/commands.c keys/licence_commands.c $(keys_lib) $(common_lib))
 $(call unit,keys/keyring,$(keys_lib) $(common_lib))
+$(call unit,keys/licence,$(keys_lib) $(common_lib))
+$(call fuzz,licence,$(keys_lib) $(common_lib))

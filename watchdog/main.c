@@ -4,6 +4,7 @@
 
 #include "common/app/options.h"
 #include "common/os/guard.h"
+#include "watchdog/licensed.h"
 #include "watchdog/status.h"
 #include "watchdog/watchdog.h"
 
@@ -48,6 +49,11 @@ static int run(const struct arguments *arguments)
         return fail(&log, &err);
     log.level = (enum log_level)appliance.config.log_level;
     log.format = (enum log_format)appliance.config.log_format;
+    if (!arguments->check_config && !licensed(&appliance, &log, &err)) {
+        log_error(&log, "%s", err.text);
+        appliance_close(&appliance);
+        return 1;
+    }
     bool ok = arguments->check_config ? check_services(&appliance, &err) : supervise(&appliance, &log, &err);
     appliance_close(&appliance);
     if (!ok)
