@@ -8,6 +8,8 @@
 #include "common/pack/zip_index.h"
 #include "common/pack/zip_name.h"
 
+enum { BLOCK_BYTES = 64 * 1024 /* of one write */ };
+
 struct zip_writer {
     struct archive *archive;
     struct archive_entry *entry;
@@ -35,6 +37,8 @@ static bool set_up(struct zip_writer *writer)
            archive_write_set_options(archive, "zip:compression=deflate,zip:compression-level=6,"
                                               "zip:hdrcharset=UTF-8") == ARCHIVE_OK &&
            archive_write_add_filter_none(archive) == ARCHIVE_OK &&
+           archive_write_set_bytes_per_block(archive, BLOCK_BYTES) == ARCHIVE_OK &&
+           archive_write_set_bytes_in_last_block(archive, 1) == ARCHIVE_OK && /* no padding */
            archive_write_open2(archive, writer, NULL, write_output, NULL, NULL) == ARCHIVE_OK;
 }
 
