@@ -90,6 +90,7 @@ struct content {
     const struct zip_entry *entry;
     uint64_t bytes;
     uint32_t crc;
+    bool doubtful; /* libarchive warned: packed or unpacked size is not as the header says */
 };
 
 static bool refuse(const struct zip_entry *entry, enum zip_reason reason, struct error *err)
@@ -111,6 +112,8 @@ static bool check_content(const struct content *content, struct error *err)
 {
     if (content->bytes != content->entry->bytes)
         return refuse(content->entry, ZIP_WRONG_SIZE, err);
+    if (content->doubtful)
+        return refuse(content->entry, ZIP_BAD_DATA, err);
     return content->crc == content->entry->crc32 || refuse(content->entry, ZIP_WRONG_CRC, err);
 }
 
@@ -148,8 +151,9 @@ bool zip_entry_read(int fd, const struct zip_entry *entry, zip_take *take, void 
         int result = archive_read_data_block(archive, (const void **)&piece.data, &piece.size, &offset);
         if (result == ARCHIVE_EOF)
             return check_content(&content, err);
-        if (result != ARCHIVE_OK)
+        if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
             return failed(source, archive, entry, err);
+        content.doubtful = content.doubtful || result == ARCHIVE_WARN;
         if (!take_piece(&content, piece, take, context, err))
             return false;
     }
