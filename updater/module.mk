@@ -1,6 +1,7 @@
 # What changes the version. boot/start stands alone and is carried inside `updater`, so that no release needs it.
 updater_sources := updater/release.c updater/release_version.c updater/tree.c updater/pending.c updater/pending_files.c \
-	updater/update_history.c updater/manifest.c updater/manifest_path.c updater/manifest_write.c
+	updater/update_history.c updater/manifest.c updater/manifest_path.c updater/manifest_write.c \
+	updater/package.c updater/package_fits.c updater/package_migrations.c
 $(call library,updater_lib,$(updater_sources))
 
 $(B)/boot/start: $(B)/obj/updater/boot_start_main.o

@@ -50,6 +50,15 @@ struct package_sink {
     bool (*end)(void *context, struct error *err); /* size and hash held */
 };
 
+/* Appends the text of the package's number-th migration, checked as package_read does. */
+bool package_read_migration(struct package *package, size_t number, struct buf *out,
+                            struct error *err) MUST_USE;
+
+/* Whether the package's migrations only add, tried on what release_folder/migrations makes of an empty
+ * database. Errors: ERR_INPUT `bad_migration`, or package_read's. (package_migrations.c) */
+bool package_check_migrations(struct package *package, const char *release_folder,
+                              struct error *err) MUST_USE;
+
 /* Streams every file and migration once, checked while it streams: size, CRC-32, SHA-256. sink NULL: checks
  * only. */
 bool package_read(struct package *package, const struct package_sink *sink, struct error *err) MUST_USE;

@@ -27,10 +27,10 @@ bool migrate_db(sqlite3 *db, const struct migration *migrations, size_t count, c
 bool migrate_db_adding(sqlite3 *db, const struct migration *migrations, size_t count, const char *version,
                        const struct clock *clock, struct error *err) MUST_USE;
 
-/* Whether the added ones run after the earlier ones and only add, tried in a database in memory that has no
- * rows and is thrown away. A script has MIGRATE_CHECK_STEPS steps of SQLite's machine to come to its end
- * there. Errors: ERR_INPUT `bad_migration` with the name and what is the matter, ERR_MEMORY.
- * (migrate_check.c) */
+/* Whether the added ones have numbers of their own, run after the earlier ones and only add, tried in a
+ * database in memory that has no rows and is thrown away. A script has MIGRATE_CHECK_STEPS steps of SQLite's
+ * machine to come to its end there. Errors: ERR_INPUT `bad_migration` with the name and what is the matter,
+ * ERR_MEMORY. (migrate_check.c) */
 enum { MIGRATE_CHECK_STEPS = 20 * 1000 * 1000 };
 bool migrate_check(const struct migration *earlier, size_t earlier_count, const struct migration *added,
                    size_t added_count, struct error *err) MUST_USE;

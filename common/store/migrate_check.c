@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "common/store/migrate.h"
 
 enum { STEPS_A_LOOK = 100 * 1000, SCRATCH_MAX_PAGES = 16 * 1024 };
@@ -40,12 +42,58 @@ static bool blame(const struct error *cause, struct error *err)
     return error_refuse(err, ERR_INPUT, "bad_migration", "%s", cause->text);
 }
 
+/* Each number once: what would tell two files apart at a glance. */
+static bool check_numbers(const struct migration *earlier, size_t earlier_count,
+                          const struct migration *added, size_t added_count, struct error *err)
+{
+    enum { NUMBER_DIGITS = 4 };
+    for (size_t i = 0; i < earlier_count * added_count; i++) {
+        const char *taken = earlier[i % earlier_count].name;
+        const char *name = added[i / earlier_count].name;
+        if (strncmp(taken, name, NUMBER_DIGITS) == 0 && strcmp(taken, name) != 0)
+            return error_refuse(err, ERR_INPUT, "bad_migration", "migration %s: its number is taken by %s",
+                                name, taken);
+    }
+    return true;
+}
+
+static const struct migration *find(const struct migration *all, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].name, name) == 0)
+            return &all[i];
+    }
+    return NULL;
+}
+
+/* Those of the earlier ones that are not to be tried. One that is there under another text is refused. */
+static bool run_earlier(sqlite3 *db, const struct migration *earlier, size_t earlier_count,
+                        const struct migration *added, size_t added_count, struct error *err)
+{
+    SCOPE_FREE struct migration *others = calloc(earlier_count + 1, sizeof(*others));
+    if (others == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for %zu migrations", earlier_count);
+    size_t count = 0;
+    for (size_t i = 0; i < earlier_count; i++) {
+        const struct migration *same = find(added, added_count, earlier[i].name);
+        if (same == NULL)
+            others[count++] = earlier[i];
+        else if (strcmp(same->sha256, earlier[i].sha256) != 0)
+            return error_refuse(err, ERR_INPUT, "bad_migration",
+                                "migration %s: there is one of this name already, with another text",
+                                same->name);
+    }
+    return migrate_db(db, others, count, "", clock_system(), err);
+}
+
 bool migrate_check(const struct migration *earlier, size_t earlier_count, const struct migration *added,
                    size_t added_count, struct error *err)
 {
+    if (!check_numbers(earlier, earlier_count, added, added_count, err))
+        return false;
     struct patience patience = {0};
     SCOPE_DB sqlite3 *db = open_scratch(err);
-    if (db == NULL || !migrate_db(db, earlier, earlier_count, "", clock_system(), err))
+    if (db == NULL || !run_earlier(db, earlier, earlier_count, added, added_count, err))
         return false;
     struct error cause = {0};
     sqlite3_progress_handler(db, STEPS_A_LOOK, is_over, &patience);

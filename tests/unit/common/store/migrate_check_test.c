@@ -181,6 +181,22 @@ static void one_that_was_there_and_differs_is_refused(void **state)
     assert_string_equal(err.reason, "bad_migration");
 }
 
+static void a_number_that_is_taken_is_refused(void **state)
+{
+    (void)state;
+    struct error err;
+    const struct migration other = {"0001_other.sql", VIEW_LITERAL("CREATE TABLE t (x)"), "bb"};
+    assert_false(migrate_check(&before, 1, &other, 1, &err));
+    assert_string_equal(err.reason, "bad_migration");
+    assert_non_null(strstr(err.text, "its number is taken by 0001_first.sql"));
+    /* the very one: it is there already, and is tried all the same */
+    assert_true(migrate_check(&before, 1, &before, 1, &err));
+    const struct migration bad = {"0002_bad.sql", VIEW_LITERAL("DELETE FROM readings"), "bb"};
+    const struct migration both[] = {before, bad};
+    assert_false(migrate_check(both, 2, &bad, 1, &err));
+    assert_non_null(strstr(err.text, "deletes from readings"));
+}
+
 static void what_is_applied_runs_under_the_same_guard(void **state)
 {
     (void)state;
@@ -211,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_nul_byte_hides_nothing),
         cmocka_unit_test(one_builds_on_the_other),
         cmocka_unit_test(one_that_was_there_and_differs_is_refused),
+        cmocka_unit_test(a_number_that_is_taken_is_refused),
         cmocka_unit_test(what_is_applied_runs_under_the_same_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
