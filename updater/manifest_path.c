@@ -49,11 +49,6 @@ bool manifest_path_check(const char *path, struct error *err)
     return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return zip_name_compare(*(const char *const *)a, *(const char *const *)b);
-}
-
 bool manifest_paths_apart(const char *const *paths, size_t count, struct error *err)
 {
     SCOPE_FREE const char **sorted = calloc(count + 1, sizeof(*sorted));
@@ -61,10 +56,5 @@ bool manifest_paths_apart(const char *const *paths, size_t count, struct error *
         return error_set(err, ERR_MEMORY, "no memory left to compare %zu paths", count);
     for (size_t i = 0; i < count; i++)
         sorted[i] = paths[i];
-    qsort(sorted, count, sizeof(*sorted), compare);
-    for (size_t i = 1; i < count; i++) {
-        if (!zip_name_both(sorted[i - 1], sorted[i], err))
-            return false;
-    }
-    return true;
+    return zip_names_apart(sorted, count, err);
 }

@@ -205,11 +205,6 @@ static bool check_places(struct reading *reading, struct error *err)
     return true;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return zip_name_compare(*(const char *const *)a, *(const char *const *)b);
-}
-
 static bool check_clashes(const struct zip_index *index, struct error *err)
 {
     SCOPE_FREE const char **names = calloc(index->count + 1, sizeof(*names));
@@ -217,12 +212,7 @@ static bool check_clashes(const struct zip_index *index, struct error *err)
         return error_set(err, ERR_MEMORY, "no memory left for the names of an archive");
     for (size_t i = 0; i < index->count; i++)
         names[i] = index->entries[i].name;
-    qsort(names, index->count, sizeof(*names), compare_names);
-    for (size_t i = 0; i + 1 < index->count; i++) {
-        if (!zip_name_both(names[i], names[i + 1], err))
-            return false;
-    }
-    return true;
+    return zip_names_apart(names, index->count, err);
 }
 
 static bool read_index(struct reading *reading, struct error *err)

@@ -1,6 +1,7 @@
 #include "common/pack/zip_name.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "common/base/text.h"
 
@@ -84,6 +85,21 @@ bool zip_name_both(const char *a, const char *b, struct error *err)
         size_t size = (size_t)(left - left_before);
         same = same && size == (size_t)(right - right_before) && memcmp(left_before, right_before, size) == 0;
     }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return zip_name_compare(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool zip_names_apart(const char **names, size_t count, struct error *err)
+{
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 1; i < count; i++) {
+        if (!zip_name_both(names[i - 1], names[i], err))
+            return false;
+    }
+    return true;
 }
 
 static bool has_control(struct view name)

@@ -22,5 +22,7 @@ int zip_name_compare(const char *a, const char *b);
  * case, no folder that differs in case, no file that is the other's folder. Errors: ERR_INPUT with a reason.
  */
 bool zip_name_both(const char *a, const char *b, struct error *err) MUST_USE;
+/* The same for all of them: puts the names into that order and looks at neighbours. */
+bool zip_names_apart(const char **names, size_t count, struct error *err) MUST_USE;
 
 #endif
