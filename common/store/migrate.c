@@ -135,11 +135,45 @@ static bool apply(const struct run *run, const struct migration *migration, stru
 {
     if (migration->sql.size > MIGRATION_MAX_BYTES)
         return error_set(err, ERR_LIMIT, "larger than %d bytes", MIGRATION_MAX_BYTES);
-    if (!db_begin(run->db, err))
-        return false;
     bool ok = run->adding ? run_adding(run->db, migration->sql, err)
                           : run_script(run->db, migration->sql, NULL, err);
-    if (ok && write_ledger(run->db, migration, run->version, run->clock, err))
+    return ok && write_ledger(run->db, migration, run->version, run->clock, err);
+}
+
+static bool apply_alone(const struct run *run, const struct migration *migration, struct error *err)
+{
+    if (!db_begin(run->db, err))
+        return false;
+    if (apply(run, migration, err))
+        return db_commit(run->db, err);
+    db_rollback(run->db);
+    return false;
+}
+
+/* Those that the ledger does not have, in the order given. */
+static bool apply_missing(const struct run *run, const struct migration *const *sorted, size_t count,
+                          struct error *err)
+{
+    SCOPE_STMT sqlite3_stmt *find =
+        db_prepare(run->db, "SELECT sha256 FROM schema_migrations WHERE name = ?1", err);
+    if (find == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        bool applied = false;
+        if (!find_applied(find, sorted[i], &applied, err) ||
+            (!applied && !(run->adding ? apply : apply_alone)(run, sorted[i], err)))
+            return error_wrap(err, "migration %s", sorted[i]->name);
+    }
+    return true;
+}
+
+/* All or none: what an update adds to the schema goes with it when it fails. */
+static bool apply_together(const struct run *run, const struct migration *const *sorted, size_t count,
+                           struct error *err)
+{
+    if (!db_begin(run->db, err))
+        return false;
+    if (apply_missing(run, sorted, count, err))
         return db_commit(run->db, err);
     db_rollback(run->db);
     return false;
@@ -148,26 +182,14 @@ static bool apply(const struct run *run, const struct migration *migration, stru
 static bool apply_all(const struct run *run, const struct migration *migrations, size_t count,
                       struct error *err)
 {
-    sqlite3 *db = run->db;
     SCOPE_FREE const struct migration **sorted = calloc(count + 1, sizeof(*sorted));
     if (sorted == NULL)
         return error_set(err, ERR_MEMORY, "no memory for %zu migrations", count);
     for (size_t i = 0; i < count; i++)
         sorted[i] = &migrations[i];
     qsort(sorted, count, sizeof(*sorted), by_name);
-
-    if (!make_ledger(db, err))
-        return false;
-    SCOPE_STMT sqlite3_stmt *find =
-        db_prepare(db, "SELECT sha256 FROM schema_migrations WHERE name = ?1", err);
-    if (find == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        bool applied = false;
-        if (!find_applied(find, sorted[i], &applied, err) || (!applied && !apply(run, sorted[i], err)))
-            return error_wrap(err, "migration %s", sorted[i]->name);
-    }
-    return true;
+    return make_ledger(run->db, err) &&
+           (run->adding ? apply_together : apply_missing)(run, sorted, count, err);
 }
 
 bool migrate_db(sqlite3 *db, const struct migration *migrations, size_t count, const char *version,

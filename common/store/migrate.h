@@ -22,8 +22,8 @@ bool migration_name_ok(struct view name);
 bool migrate_db(sqlite3 *db, const struct migration *migrations, size_t count, const char *version,
                 const struct clock *clock, struct error *err) MUST_USE;
 
-/* The same; each that is applied runs under migrate_guard.h: it only adds. Errors besides: ERR_INPUT with
- * reason `bad_migration`. */
+/* The same, but all or none, in one transaction; each that is applied runs under migrate_guard.h: it only
+ * adds. Errors besides: ERR_INPUT with reason `bad_migration`. */
 bool migrate_db_adding(sqlite3 *db, const struct migration *migrations, size_t count, const char *version,
                        const struct clock *clock, struct error *err) MUST_USE;
 

@@ -219,6 +219,29 @@ static void what_is_applied_runs_under_the_same_guard(void **state)
     assert_true(db_exec(db, "DELETE FROM readings; DROP TABLE t", &err));
 }
 
+static void of_several_all_are_applied_or_none(void **state)
+{
+    (void)state;
+    struct error err;
+    sqlite3 *opened = NULL;
+    assert_int_equal(sqlite3_open(":memory:", &opened), SQLITE_OK);
+    SCOPE_DB sqlite3 *db = opened;
+    const struct migration both[] = {
+        {"0002_b.sql", VIEW_LITERAL("CREATE TABLE t (x)"), "bb"},
+        {"0003_c.sql", VIEW_LITERAL("DROP TABLE readings"), "cc"},
+    };
+    const struct migration third = {"0003_c.sql", VIEW_LITERAL("CREATE TABLE u (x)"), "dd"};
+    assert_true(migrate_db(db, &before, 1, "1", clock_system(), &err));
+    assert_false(migrate_db_adding(db, both, 2, "2", clock_system(), &err));
+    int64_t rows;
+    assert_true(db_query_i64(db, "SELECT count(*) FROM sqlite_master WHERE name = 't'", -1, &rows, &err));
+    assert_int_equal(rows, 0);
+    const struct migration good[] = {both[0], third};
+    assert_true(migrate_db_adding(db, good, 2, "2", clock_system(), &err));
+    assert_true(db_query_i64(db, "SELECT count(*) FROM schema_migrations", -1, &rows, &err));
+    assert_int_equal(rows, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(one_that_was_there_and_differs_is_refused),
         cmocka_unit_test(a_number_that_is_taken_is_refused),
         cmocka_unit_test(what_is_applied_runs_under_the_same_guard),
+        cmocka_unit_test(of_several_all_are_applied_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
