@@ -320,3 +320,11 @@ def test_the_folder_of_a_machine(machine):
     assert len(made) == 8
     for name in made:
         assert (machine.root.path / name).exists(), name
+
+
+# ---- docs/package_format.md ----
+
+def test_the_reasons_of_a_refused_archive_are_those_of_the_reader():
+    known = re.findall(r'X\(ZIP_\w+, "(\w+)"', read("common/pack/zip_reason.h"))
+    assert len(set(known)) == len(known)
+    assert [names(row[0])[0] for row in table("docs/package_format.md", "Why an archive is refused") if names(row[0])] == known
