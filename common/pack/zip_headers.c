@@ -171,22 +171,38 @@ static enum zip_reason extra_reason(struct view extra, struct view *zip64)
     return ZIP_REASON_COUNT;
 }
 
-/* Puts the zip64 field's numbers, in their order (4.5.3), where the header has all ones. False when it has
- * not exactly as many; *large: one of them has need of it. */
-static bool widen(struct view zip64, uint64_t *const fields[], size_t count, bool *large)
+/* Puts the zip64 field's numbers, in their order (4.5.3), where a central header has all ones. False when it
+ * has not exactly as many, or none that needs it. */
+static bool widen_central(struct view zip64, struct zip_header *header)
 {
-    *large = false;
-    for (size_t i = 0; i < count; i++) {
+    uint64_t *const fields[] = {&header->bytes, &header->packed_bytes, &header->offset};
+    bool large = zip64.size == 0;
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
         if (*fields[i] != SATURATED32)
             continue;
         if (zip64.size < sizeof(uint64_t))
             return false;
         *fields[i] = zip_get64((const unsigned char *)zip64.data);
-        *large = *large || *fields[i] >= ZIP64_FROM;
+        large = large || *fields[i] >= ZIP64_FROM;
         zip64.data += sizeof(uint64_t);
         zip64.size -= sizeof(uint64_t);
     }
-    return zip64.size == 0;
+    return zip64.size == 0 && large;
+}
+
+/* A local header has both sizes or none, needed or not: who streams cannot know. The header beside them has
+ * all ones, or the same (Python's zipfile up to 3.11.3). */
+static bool widen_local(struct view zip64, struct zip_header *header)
+{
+    const unsigned char *at = (const unsigned char *)zip64.data;
+    if (zip64.size == 0)
+        return header->bytes != SATURATED32 && header->packed_bytes != SATURATED32;
+    if (zip64.size != 2 * sizeof(uint64_t) || !same_or_saturated(header->bytes, SATURATED32, zip_get64(at)) ||
+        !same_or_saturated(header->packed_bytes, SATURATED32, zip_get64(at + sizeof(uint64_t))))
+        return false;
+    header->bytes = zip_get64(at);
+    header->packed_bytes = zip_get64(at + sizeof(uint64_t));
+    return true;
 }
 
 /* ---- headers ---- */
@@ -287,15 +303,13 @@ bool zip_central_parse(struct view text, size_t max_name_bytes, struct zip_heade
     const struct tail_sizes sizes = {ZIP_CENTRAL_BYTES, zip_get16(at + 28), zip_get16(at + 30)};
     const uint32_t attributes = zip_get32(at + 38);
     struct view zip64 = {NULL, 0};
-    bool large = false;
     if (!tail_parse(text, &sizes, max_name_bytes, &zip64, &header, err))
         return false;
     if (zip_get16(at + 32) != 0)
         return zip_refuse(err, ZIP_ENTRY_COMMENT, header.name);
     if (zip_get16(at + 34) != 0)
         return zip_refuse(err, ZIP_MULTI_DISK, header.name);
-    uint64_t *const fields[] = {&header.bytes, &header.packed_bytes, &header.offset};
-    if (!widen(zip64, fields, COUNT_OF(fields), &large) || (header.zip64 && !large))
+    if (!widen_central(zip64, &header))
         return zip_refuse(err, ZIP_BAD_ZIP64, header.name);
     header.mode = attributes >> 16 == 0 ? 0 : S_IFREG | (attributes >> 16 & 07777);
     if (!refuse_if(coding_reason(&header), header.name, err) ||
@@ -319,11 +333,9 @@ bool zip_local_parse(struct view text, size_t max_name_bytes, struct zip_header 
                                 .bytes = zip_get32(at + 22)};
     const struct tail_sizes sizes = {ZIP_LOCAL_BYTES, zip_get16(at + 26), zip_get16(at + 28)};
     struct view zip64 = {NULL, 0};
-    bool large = false; /* who streams cannot know */
     if (!tail_parse(text, &sizes, max_name_bytes, &zip64, &header, err))
         return false;
-    uint64_t *const fields[] = {&header.bytes, &header.packed_bytes};
-    if (!widen(zip64, fields, COUNT_OF(fields), &large))
+    if (!widen_local(zip64, &header))
         return zip_refuse(err, ZIP_BAD_ZIP64, header.name);
     *out = header;
     return true;

@@ -113,6 +113,22 @@ static void test_known_beforehand(void **state)
     expect("size lies", reason_of(buf_view(&craft.bytes)), "headers_differ");
 }
 
+/* Python's zipfile up to 3.11.3, asked for zip64: the sizes stay where they are and are said again in zip64.
+ */
+static void test_sizes_said_twice(void **state)
+{
+    (void)state;
+    SCOPE_CRAFT struct craft craft = CRAFT;
+    struct craft_entry entry = base[0];
+    entry.zip64 = true;
+    craft_archive(&craft, &entry, 1);
+    craft_put(&craft, 18, 4, entry.content.size);
+    craft_put(&craft, 22, 4, entry.content.size);
+    expect("the same", reason_of(buf_view(&craft.bytes)), NULL);
+    craft_put(&craft, 22, 4, entry.content.size + 1);
+    expect("not the same", reason_of(buf_view(&craft.bytes)), "bad_zip64");
+}
+
 static void test_modes(void **state)
 {
     (void)state;
@@ -538,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_no_entries_at_all),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_known_beforehand),
+        cmocka_unit_test(test_sizes_said_twice),
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_one_number_changed),
         cmocka_unit_test(test_cut_off_anywhere),
