@@ -16,6 +16,7 @@ $(call appliance_program,updater,updater/main.c updater/init.c updater/status.c 
 
 $(call unit,updater/release_version,updater/release_version.c $(common_lib))
 $(call unit,updater/manifest,$(updater_lib) $(common_lib))
+$(call unit,updater/package,$(updater_lib) keys/keyring.c $(common_lib))
 $(call unit,updater/release,$(updater_lib) $(common_lib))
 $(call unit,updater/pending,$(updater_lib) $(common_lib))
 $(call unit,updater/update_history,$(updater_lib) $(common_lib))

@@ -278,7 +278,8 @@ static bool read_content(const struct package *package, const struct content *co
 {
     struct reading reading = {.sink = sink};
     sha256_start(&reading.hash);
-    if (sink != NULL && !sink->begin(sink->context, content->file, content->migration, err))
+    if (sink != NULL && sink->begin != NULL &&
+        !sink->begin(sink->context, content->file, content->migration, err))
         return false;
     if (!zip_entry_read(package->fd, content->entry, take_piece, &reading, err))
         return false;
@@ -288,7 +289,7 @@ static bool read_content(const struct package *package, const struct content *co
     if (strcmp(found, listed) != 0)
         return error_refuse(err, ERR_INPUT, "hash_mismatch", "%s is not what the manifest lists (SHA-256)",
                             content->entry->name);
-    return sink == NULL || sink->end(sink->context, err);
+    return sink == NULL || sink->end == NULL || sink->end(sink->context, err);
 }
 
 bool package_read(struct package *package, const struct package_sink *sink, struct error *err)
@@ -300,26 +301,9 @@ bool package_read(struct package *package, const struct package_sink *sink, stru
     return true;
 }
 
-static bool ignore_begin(void *context, const struct manifest_file *file,
-                         const struct manifest_migration *migration, struct error *err)
-{
-    (void)context;
-    (void)file;
-    (void)migration;
-    (void)err;
-    return true;
-}
-
-static bool ignore_end(void *context, struct error *err)
-{
-    (void)context;
-    (void)err;
-    return true;
-}
-
 bool package_read_migration(struct package *package, size_t number, struct buf *out, struct error *err)
 {
-    const struct package_sink sink = {out, ignore_begin, append_piece, ignore_end};
+    const struct package_sink sink = {.context = out, .data = append_piece};
     for (size_t i = 0; i < package->content_count; i++) {
         if (package->contents[i].migration == &package->manifest->migrations[number])
             return read_content(package, &package->contents[i], &sink, err);

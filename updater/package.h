@@ -41,7 +41,8 @@ struct package_place {
 bool package_fits(const struct package *package, const struct package_place *place,
                   struct error *err) MUST_USE;
 
-/* Exactly one of file and migration is set between begin and end. Each callback may fail. */
+/* Exactly one of file and migration is set between begin and end. Each callback may fail; begin and end may
+ * be NULL. */
 struct package_sink {
     void *context;
     bool (*begin)(void *context, const struct manifest_file *file, const struct manifest_migration *migration,
