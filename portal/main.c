@@ -53,7 +53,7 @@ static bool load_secrets(struct portal *portal, struct error *err)
         return false;
     if (portal->secrets.config_pin[0] == '\0')
         log_warn(&portal->daemon.log, "CONFIG_PIN in credentials.env is empty: nobody can log in");
-    portal->tls = certificate_wanted(&appliance->config);
+    portal->tls = appliance_portal_tls(&appliance->config);
     return !portal->tls ||
            certificate_load(appliance, portal->daemon.clock, &portal->cert_pem, &portal->key_pem, err);
 }

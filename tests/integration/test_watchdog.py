@@ -352,6 +352,15 @@ def test_restart_flag_restarts_all_from_the_current_release(machine):
     assert not (machine.path / "restart.flag").exists()
     assert machine.status()["version"] == "1.1.0"
     assert "releases/1.1.0/bin/agent" in command_line(machine.service("agent")["pid"])
+    assert os.readlink(f"/proc/{machine.watchdog.pid}/exe") == str(machine.path / "releases/1.1.0/bin/watchdog")
+
+
+def test_restart_flag_restarts_all_of_the_same_release(machine):
+    machine.configure("SERVICE = sleeper sleep 1000")
+    machine.start()
+    before = {one["name"]: one for one in machine.status()["services"]}
+    (machine.path / "restart.flag").touch()
+    wait_until(lambda: all(restarted(machine, name, one) for name, one in before.items()), "the restart of all")
     assert machine.service("agent")["last_exit"] == "exit 0"
     assert machine.watchdog.running()
     assert machine.log().count("restarting all") == 1
@@ -492,7 +501,6 @@ def test_services_run_as_service_user(keys):
         group = __import__("pwd").getpwnam("nobody").pw_gid
         mode = lambda name: ((one.path / name).stat().st_mode & 0o7777, (one.path / name).stat().st_gid)
         assert mode("run/watchdog.lock") == (0o600, 0)
-        assert mode("run/collector.lock")[0] == 0o600
         assert mode("run/update.lock") == (0o640, group)
         assert mode("log") == (0o2750, group)
         assert mode("log/collector.log") == (0o640, group)
