@@ -18,6 +18,7 @@ enum {
 };
 
 struct source {
+    struct archive *archive;
     int fd;
     uint64_t offset, left; /* packed bytes */
     bool header_given;
@@ -71,19 +72,41 @@ static la_ssize_t give(struct archive *archive, void *context, const void **data
     return (la_ssize_t)size;
 }
 
-/* The checksum is ours: isa-l computes it many times faster. */
-static bool open_entry(struct archive *archive, struct source *source)
+static struct source *source_new(int fd, const struct zip_entry *entry)
 {
+    struct source *source = malloc(sizeof(*source));
+    if (source == NULL)
+        return NULL;
+    source->archive = archive_read_new();
+    if (source->archive == NULL) {
+        free(source);
+        return NULL;
+    }
+    source->fd = fd;
+    source->offset = entry->data_offset;
+    source->left = entry->packed_bytes;
+    source->header_given = false;
+    source->failed = (struct error){.code = ERR_NONE};
+    make_header(source->header, entry);
+    return source;
+}
+
+static void scope_source(struct source **source)
+{
+    if (*source != NULL)
+        archive_read_free((*source)->archive);
+    free(*source);
+}
+
+/* The checksum is ours: isa-l computes it many times faster. */
+static bool open_entry(struct source *source)
+{
+    struct archive *archive = source->archive;
     struct archive_entry *found;
     return archive_read_support_format_zip_streamable(archive) == ARCHIVE_OK &&
            archive_read_set_options(archive, "zip:ignorecrc32") == ARCHIVE_OK &&
            archive_read_open(archive, source, NULL, give, NULL) == ARCHIVE_OK &&
            archive_read_next_header(archive, &found) == ARCHIVE_OK;
-}
-
-static void scope_archive(struct archive **archive)
-{
-    archive_read_free(*archive);
 }
 
 struct content {
@@ -118,10 +141,9 @@ static bool check_content(const struct content *content, struct error *err)
 }
 
 /* libarchive says no: it could not read, has no memory, or the content is at fault. */
-static bool failed(const struct source *source, struct archive *archive, const struct zip_entry *entry,
-                   struct error *err)
+static bool failed(const struct source *source, const struct zip_entry *entry, struct error *err)
 {
-    if (source->failed.code == ERR_NONE && archive_errno(archive) != ENOMEM)
+    if (source->failed.code == ERR_NONE && archive_errno(source->archive) != ENOMEM)
         return refuse(entry, ZIP_BAD_DATA, err);
     if (source->failed.code == ERR_NONE)
         return error_set(err, ERR_MEMORY, "no memory left to unpack %s", entry->name);
@@ -132,29 +154,23 @@ static bool failed(const struct source *source, struct archive *archive, const s
 
 bool zip_entry_read(int fd, const struct zip_entry *entry, zip_take *take, void *context, struct error *err)
 {
-    SCOPE(scope_archive) struct archive *archive = archive_read_new();
-    SCOPE_FREE struct source *source = malloc(sizeof(*source));
+    SCOPE(scope_source) struct source *source = source_new(fd, entry);
     struct content content = {.entry = entry};
-    if (archive == NULL || source == NULL)
+    if (source == NULL)
         return error_set(err, ERR_MEMORY, "no memory left to unpack %s", entry->name);
-    source->fd = fd;
-    source->offset = entry->data_offset;
-    source->left = entry->packed_bytes;
-    source->header_given = false;
-    source->failed = (struct error){.code = ERR_NONE};
-    make_header(source->header, entry);
-    if (!open_entry(archive, source))
-        return failed(source, archive, entry, err);
+    if (!open_entry(source))
+        return failed(source, entry, err);
     for (;;) {
-        struct view piece = {NULL, 0};
+        const void *data = NULL;
+        size_t size = 0;
         int64_t offset; /* content has no holes */
-        int result = archive_read_data_block(archive, (const void **)&piece.data, &piece.size, &offset);
+        int result = archive_read_data_block(source->archive, &data, &size, &offset);
         if (result == ARCHIVE_EOF)
             return check_content(&content, err);
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
-            return failed(source, archive, entry, err);
+            return failed(source, entry, err);
         content.doubtful = content.doubtful || result == ARCHIVE_WARN;
-        if (!take_piece(&content, piece, take, context, err))
+        if (size > 0 && !take_piece(&content, (struct view){data, size}, take, context, err))
             return false;
     }
 }

@@ -221,26 +221,28 @@ static bool read_index(struct reading *reading, struct error *err)
         return false;
     /* one more, so that nothing is not no memory */
     const size_t entries = (size_t)reading->directory.entries + 1;
-    SCOPE_FREE struct zip_header *headers = calloc(entries, sizeof(*headers));
-    reading->headers = headers;
+    reading->headers = calloc(entries, sizeof(*reading->headers));
     reading->index->entries = calloc(entries, sizeof(*reading->index->entries));
     reading->index->directory = malloc((size_t)reading->directory.bytes + 1);
-    if (headers == NULL || reading->index->entries == NULL || reading->index->directory == NULL)
+    if (reading->headers == NULL || reading->index->entries == NULL || reading->index->directory == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for the index of an archive");
     return read_directory(reading, err) && check_places(reading, err) && check_clashes(reading->index, err);
 }
 
 struct zip_index *zip_index_read(int fd, struct error *err)
 {
-    SCOPE_ZIP_INDEX struct zip_index *index = calloc(1, sizeof(*index));
+    struct zip_index *index = calloc(1, sizeof(*index));
     if (index == NULL) {
         error_set(err, ERR_MEMORY, "no memory left for the index of an archive");
         return NULL;
     }
     struct reading reading = {.fd = fd, .index = index};
-    if (!read_index(&reading, err))
-        return NULL;
-    return POINTER_TAKE(index);
+    bool read = read_index(&reading, err);
+    free(reading.headers);
+    if (read)
+        return index;
+    zip_index_free(index);
+    return NULL;
 }
 
 void zip_index_free(struct zip_index *index)

@@ -44,17 +44,18 @@ static bool set_up(struct zip_writer *writer)
 
 struct zip_writer *zip_writer_new(int fd, struct error *err)
 {
-    SCOPE_ZIP_WRITER struct zip_writer *writer = calloc(1, sizeof(*writer));
+    struct zip_writer *writer = calloc(1, sizeof(*writer));
     if (writer != NULL) {
         writer->fd = fd;
         writer->archive = archive_write_new();
         writer->entry = archive_entry_new();
     }
     if (writer == NULL || writer->archive == NULL || writer->entry == NULL || !set_up(writer)) {
+        zip_writer_free(writer);
         error_set(err, ERR_MEMORY, "no memory left for a zip archive");
         return NULL;
     }
-    return POINTER_TAKE(writer);
+    return writer;
 }
 
 void zip_writer_free(struct zip_writer *writer)
