@@ -169,6 +169,43 @@ bool pending_set_state(const char *root, struct pending *pending, enum update_st
     return true;
 }
 
+/* Since it was queued. */
+static bool count_interruptions(const char *root, const struct pending *pending, size_t *out,
+                                struct error *err)
+{
+    enum { LINES = 32 };
+    size_t count;
+    SCOPE_FREE struct history_entry *entries = calloc(LINES, sizeof(*entries));
+    if (entries == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left");
+    if (!update_history_read(root, entries, LINES, &count, err))
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < count && strcmp(entries[i].event, "queued") != 0; i++)
+        *out +=
+            strcmp(entries[i].event, "interrupted") == 0 && strcmp(entries[i].version, pending->version) == 0;
+    return true;
+}
+
+bool pending_interrupted(const char *root, struct pending *pending, const struct clock *clock,
+                         struct error *err)
+{
+    size_t count = 0;
+    struct pending_outcome outcome = {
+        .reason = "interrupted",
+        .text = "applying it was cut off each time, by a power cut or a signal: nothing was changed"};
+    if (!note_in_history(root, "interrupted", pending, pending->approved_by, clock, err) ||
+        !count_interruptions(root, pending, &count, err))
+        return false;
+    if (count >= PENDING_INTERRUPTIONS_MAX || pending->file[0] == '\0')
+        return pending_set_state(root, pending, UPDATE_FAILED, &outcome, clock, err);
+    if (!remove_in_queue(root, "approved.json", err) || !sync_queue(root, err) ||
+        !remove_in_queue(root, "state.json", err) || !sync_queue(root, err))
+        return false;
+    pending->state = UPDATE_PENDING;
+    return true;
+}
+
 /* ---- queueing ---- */
 
 /* A name that no file has: update_v1.2.0.zip, then update_v1.2.0-2.zip, as the one that waits may have the

@@ -108,6 +108,11 @@ struct pending_outcome {
 bool pending_set_state(const char *root, struct pending *pending, enum update_state state,
                        const struct pending_outcome *outcome, const struct clock *clock,
                        struct error *err) MUST_USE;
+/* An APPLYING that was cut off before the switch, seen by `updater recover`: it waits for approval again,
+ * after the third time it FAILED (`interrupted`). The history gets its line. */
+enum { PENDING_INTERRUPTIONS_MAX = 3 };
+bool pending_interrupted(const char *root, struct pending *pending, const struct clock *clock,
+                         struct error *err) MUST_USE;
 /* Adds a line {"step","pct","msg","time"} to progress.jsonl, begun anew at the step "verify". */
 bool pending_progress(const char *root, const char *step, int pct, const char *msg, const struct clock *clock,
                       struct error *err) MUST_USE;
@@ -120,8 +125,8 @@ enum { HISTORY_EVENT_BYTES = 32 };
 
 struct history_entry {
     int64_t time_us;
-    char event[HISTORY_EVENT_BYTES]; /* queued approved rejected applied committed rolled_back failed rollback
-                                      */
+    /* queued approved rejected applied committed rolled_back failed interrupted rollback (by hand) */
+    char event[HISTORY_EVENT_BYTES];
     char version[RELEASE_VERSION_BYTES];
     char previous[RELEASE_VERSION_BYTES];
     char by[PENDING_WHO_BYTES];

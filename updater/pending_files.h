@@ -7,6 +7,9 @@
 
 enum { PENDING_FOLDER_MODE = 0750, PENDING_FILE_MODE = 0644 };
 
+/* state.json's reason while it is APPLYING and ROOT/probation is written: the switch is next. */
+#define PENDING_SWITCHING "switching"
+
 /* ROOT/pending_update, and a name in it. */
 bool pending_folder(const char *root, struct path *out, struct error *err) MUST_USE;
 bool pending_path(const char *root, const char *name, struct path *out, struct error *err) MUST_USE;
