@@ -56,6 +56,13 @@ int zip_name_compare(const char *a, const char *b)
 {
     uint32_t left;
     uint32_t right;
+    size_t same = 0; /* bytes at the beginning, back to where a character begins */
+    while (a[same] == b[same] && a[same] != '\0')
+        same++;
+    while (same > 0 && (((unsigned char)a[same] & 0xc0) == 0x80 || ((unsigned char)b[same] & 0xc0) == 0x80))
+        same--;
+    a += same;
+    b += same;
     do {
         left = next_folded(&a);
         right = next_folded(&b);
