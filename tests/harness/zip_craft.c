@@ -1,7 +1,14 @@
 #include "tests/harness/zip_craft.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#include "common/pack/zip_index.h"
 
 void craft_clear(struct craft *craft)
 {
@@ -157,4 +164,28 @@ int craft_file(struct view bytes)
     if (fd < 0 || write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size)
         abort();
     return fd;
+}
+
+const char *craft_reason_fd(int fd)
+{
+    struct error err = {.code = ERR_NONE};
+    SCOPE_ZIP_INDEX struct zip_index *index = zip_index_read(fd, &err);
+    if (index != NULL)
+        return NULL;
+    if (err.code != ERR_INPUT || err.reason == NULL)
+        fail_msg("code %d: %s", err.code, err.text);
+    return err.reason;
+}
+
+const char *craft_reason(struct view bytes)
+{
+    SCOPE_FD int fd = craft_file(bytes);
+    return craft_reason_fd(fd);
+}
+
+void craft_expect(const char *what, const char *reason, const char *expected)
+{
+    if (expected == NULL ? reason != NULL : reason == NULL || strcmp(reason, expected) != 0)
+        fail_msg("%s: %s, not %s", what, reason == NULL ? "taken" : reason,
+                 expected == NULL ? "taken" : expected);
 }

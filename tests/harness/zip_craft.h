@@ -54,4 +54,11 @@ uint32_t craft_crc32(struct view content);
 /* A file in memory with these bytes, from its first on. */
 int craft_file(struct view bytes);
 
+/* Why zip_index_read refuses them; NULL: it takes them. Anything but a refusal with ERR_INPUT fails the test.
+ */
+const char *craft_reason(struct view bytes);
+const char *craft_reason_fd(int fd);
+/* Fails the test when the two are not the same; what: says which case it is. */
+void craft_expect(const char *what, const char *reason, const char *expected);
+
 #endif
