@@ -105,7 +105,10 @@ static bool open_entry(struct source *source)
     struct archive_entry *found;
     return archive_read_support_format_zip_streamable(archive) == ARCHIVE_OK &&
            archive_read_set_options(archive, "zip:ignorecrc32") == ARCHIVE_OK &&
-           archive_read_open(archive, source, NULL, give, NULL) == ARCHIVE_OK &&
+           /* archive_read_open is these three, but goes on, and crashes, when the second has no memory */
+           archive_read_set_read_callback(archive, give) == ARCHIVE_OK &&
+           archive_read_set_callback_data(archive, source) == ARCHIVE_OK &&
+           archive_read_open1(archive) == ARCHIVE_OK &&
            archive_read_next_header(archive, &found) == ARCHIVE_OK;
 }
 

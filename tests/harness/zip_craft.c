@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "common/os/file.h"
 #include "common/pack/zip_index.h"
 
 void craft_clear(struct craft *craft)
@@ -121,8 +121,7 @@ void craft_loose(struct craft *craft, const struct craft_entry *entries, size_t 
     struct buf *bytes = &craft->bytes;
     size_t listed = 0;
     buf_reset(bytes);
-    if (count > CRAFT_MAX_ENTRIES)
-        abort();
+    assert_true(count <= CRAFT_MAX_ENTRIES);
     for (size_t i = 0; i < count; i++) {
         if (entries[i].only_listed)
             craft->local[i] = craft->local[i - 1];
@@ -148,8 +147,7 @@ void craft_loose(struct craft *craft, const struct craft_entry *entries, size_t 
     craft_append(bytes, 4, craft->directory);
     craft_append(bytes, 2, 0);
     buf_append_view(bytes, after);
-    if (bytes->over_limit || bytes->no_memory)
-        abort();
+    assert_true(buf_check(bytes, "a crafted archive", NULL));
 }
 
 void craft_archive(struct craft *craft, const struct craft_entry *entries, size_t count)
@@ -161,8 +159,8 @@ void craft_archive(struct craft *craft, const struct craft_entry *entries, size_
 int craft_file(struct view bytes)
 {
     int fd = memfd_create("craft", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size)
-        abort();
+    assert_true(fd >= 0);
+    assert_true(file_write_all(fd, bytes.data, bytes.size, NULL));
     return fd;
 }
 
