@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/app/options.h"
+#include "common/base/text.h"
 #include "common/net/json_writer.h"
 #include "updater/init.h"
 #include "updater/plan.h"
@@ -151,8 +152,11 @@ static int run(const struct command *command, const struct arguments *arguments)
         return 1;
     if (done)
         return 0;
-    fprintf(stderr, "updater: %s%s%s\n", err.reason == NULL ? "" : err.reason, err.reason == NULL ? "" : ": ",
-            err.text);
+    text_make_printable(err.text);
+    if (err.reason == NULL)
+        fprintf(stderr, "updater: %s\n", err.text);
+    else
+        fprintf(stderr, "updater: %s (%s)\n", err.text, err.reason);
     return error_exit_code(&err);
 }
 
