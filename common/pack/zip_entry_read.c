@@ -19,6 +19,7 @@ enum {
 
 struct source {
     struct archive *archive;
+    struct archive_entry *header_read; /* libarchive's own may be missing when memory is out */
     int fd;
     uint64_t offset, left; /* packed bytes */
     bool header_given;
@@ -72,14 +73,24 @@ static la_ssize_t give(struct archive *archive, void *context, const void **data
     return (la_ssize_t)size;
 }
 
+static void source_free(struct source *source)
+{
+    if (source->archive != NULL)
+        archive_read_free(source->archive);
+    if (source->header_read != NULL)
+        archive_entry_free(source->header_read);
+    free(source);
+}
+
 static struct source *source_new(int fd, const struct zip_entry *entry)
 {
     struct source *source = malloc(sizeof(*source));
     if (source == NULL)
         return NULL;
     source->archive = archive_read_new();
-    if (source->archive == NULL) {
-        free(source);
+    source->header_read = archive_entry_new();
+    if (source->archive == NULL || source->header_read == NULL) {
+        source_free(source);
         return NULL;
     }
     source->fd = fd;
@@ -94,22 +105,20 @@ static struct source *source_new(int fd, const struct zip_entry *entry)
 static void scope_source(struct source **source)
 {
     if (*source != NULL)
-        archive_read_free((*source)->archive);
-    free(*source);
+        source_free(*source);
 }
 
 /* The checksum is ours: isa-l computes it many times faster. */
 static bool open_entry(struct source *source)
 {
     struct archive *archive = source->archive;
-    struct archive_entry *found;
     return archive_read_support_format_zip_streamable(archive) == ARCHIVE_OK &&
            archive_read_set_options(archive, "zip:ignorecrc32") == ARCHIVE_OK &&
            /* archive_read_open is these three, but goes on, and crashes, when the second has no memory */
            archive_read_set_read_callback(archive, give) == ARCHIVE_OK &&
            archive_read_set_callback_data(archive, source) == ARCHIVE_OK &&
            archive_read_open1(archive) == ARCHIVE_OK &&
-           archive_read_next_header(archive, &found) == ARCHIVE_OK;
+           archive_read_next_header2(archive, source->header_read) == ARCHIVE_OK;
 }
 
 struct content {

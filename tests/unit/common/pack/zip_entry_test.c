@@ -115,8 +115,8 @@ static void test_data(void **state)
                                         .method = data->method,
                                         .crc32 = craft_crc32(view_of(data->content))};
         bool ok = read_entry(data->packed, &entry);
-        if (ok != (data->reason == NULL) || (!ok && strcmp(err.reason, data->reason) != 0))
-            fail_msg("%s: %s (%s)", data->what, ok ? "taken" : err.reason, err.text);
+        assert_true(ok || err.code == ERR_INPUT);
+        craft_expect(data->what, ok ? NULL : err.reason, data->reason);
         assert_true(taken.size <= data->bytes);
         assert_true(!ok || view_is(buf_view(&taken), data->content));
     }
@@ -138,7 +138,7 @@ static void test_endless_data(void **state)
     const struct zip_entry entry = {
         .name = "x", .packed_bytes = packed.size, .bytes = 10, .method = ZIP_DEFLATE};
     assert_false(read_entry(buf_view(&packed), &entry));
-    assert_string_equal(err.reason, "wrong_size");
+    craft_expect("endless", err.reason, "wrong_size");
     assert_int_equal(taken.size, 0);
 }
 
