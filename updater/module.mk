@@ -17,10 +17,12 @@ build_time_s := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>&- |
 $(B)/obj/updater/pending_files.o: CPPFLAGS += -DTELEHAUL_BUILD_TIME_S=$(build_time_s)
 $(call embed,boot_assets,$(B)/boot,start)
 
-$(call appliance_program,updater,updater/main.c updater/init.c $(update_job_lib) $(B)/gen/boot_assets.c $(updater_lib) keys/keyring.c $(common_lib))
+$(call appliance_program,updater,updater/main.c updater/init.c $(update_job_lib) $(B)/gen/boot_assets.c $(updater_lib) $(keys_lib) $(common_lib))
 
 $(call unit,updater/release_version,updater/release_version.c $(common_lib))
 $(call unit,updater/manifest,$(updater_lib) $(common_lib))
+$(call fuzz,manifest,$(updater_lib) $(common_lib))
+$(call fuzz,package,$(updater_lib) keys/keyring.c $(common_lib))
 $(call unit,updater/package,$(updater_lib) keys/keyring.c $(common_lib))
 $(call unit,updater/release,$(updater_lib) $(common_lib))
 $(call unit,updater/pending,$(updater_lib) $(common_lib))
