@@ -3,6 +3,7 @@
 #   V=release|debug|asan|tsan|coverage|fuzz   which flags; all but release build below build/$(V)/
 #   OUT=DIR       where everything built goes (default build)
 #   CC=gcc|clang  WERROR=1 (in CI)  VERSION=1.2.0
+#   UPDATE_PUBLIC_KEY=FILE   compiles the key of updates in: it wins over UPDATE_PUBLIC_KEY_FILE
 
 VERSION ?= 1.0.0
 V ?= release

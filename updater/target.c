@@ -2,10 +2,11 @@
 
 #include <sys/stat.h>
 
+#include "keys/trusted.h"
+
 bool target_open(struct target *out, const char *root, struct error *err)
 {
     struct log log;
-    struct path keys;
     log_init(&log, "updater", clock_system());
     if (!appliance_open(&out->appliance, root, false, &log, err))
         return false;
@@ -14,8 +15,7 @@ bool target_open(struct target *out, const char *root, struct error *err)
     if (update_floors_read(appliance->root, &out->floors, err) &&
         release_current(appliance->root, out->current, err) &&
         path_printf(&out->release, err, "%s/releases/%s", appliance->root, out->current) &&
-        appliance_path(appliance, appliance->config.update_public_key_file, &keys, err) &&
-        (keyring_load(keys.text, &out->trusted, err) || error_wrap(err, "UPDATE_PUBLIC_KEY_FILE")))
+        trusted_for_updates(appliance, &out->trusted, err))
         return true;
     target_close(out);
     return false;
