@@ -152,3 +152,13 @@ def test_twenty_thousand_entries_and_one_too_many(tmp_path):
     with zipfile.ZipFile(tmp_path / "most.zip", "a") as archive:
         archive.writestr("files/more", b"")
     assert refused(tmp_path / "most.zip") == "too_many_entries"
+
+
+def test_no_more_is_written_than_is_read(tmp_path):
+    (tmp_path / "e").touch()
+    entries = [argument for number in range(20_002) for argument in (f"files/{number}", "644", "e")]
+    run("write", "most.zip", *entries, cwd=tmp_path)
+    assert len(listed(tmp_path / "most.zip")) == 20_002
+    done = run("write", "more.zip", *entries, "files/more", "644", "e", check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "more than 20002 files" in done.stderr

@@ -131,22 +131,6 @@ static void test_the_same_bytes_everywhere(void **state)
     assert_true(view_equal(buf_view(&here), buf_view(&there)));
 }
 
-static void test_a_package_of_so_many_files(void **state)
-{
-    (void)state;
-    for (int i = 0; i < ZIP_MAX_ENTRIES; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "files/%d/%d", i / 100, i);
-        assert_true(zip_writer_begin(writer, name, 0644, 0, &err));
-    }
-    assert_false(zip_writer_begin(writer, "files/more", 0644, 0, &err));
-    assert_int_equal(err.code, ERR_LIMIT);
-    assert_true(zip_writer_end(writer, &err));
-    SCOPE_ZIP_INDEX struct zip_index *index = zip_index_read(fd, &err);
-    assert_non_null(index);
-    assert_int_equal(zip_index_count(index), ZIP_MAX_ENTRIES);
-}
-
 static void test_sizes_are_kept_to(void **state)
 {
     (void)state;
@@ -167,6 +151,7 @@ static void test_what_no_entry_can_be(void **state)
     (void)state;
     assert_false(zip_writer_begin(writer, "../a", 0644, 5, &err));
     assert_int_equal(err.code, ERR_USAGE);
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "path_traversal");
     assert_false(zip_writer_begin(writer, "a", 0644, -1, &err));
     assert_int_equal(err.code, ERR_USAGE);
@@ -208,7 +193,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_written_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_files_at_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_same_bytes_everywhere, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_package_of_so_many_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sizes_are_kept_to, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_no_entry_can_be, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk_is_said, setup, teardown),
