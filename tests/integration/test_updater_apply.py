@@ -392,15 +392,6 @@ def test_a_probation_lets_no_other_in(made):
 
 # ---- disk full ----
 
-def test_without_room_nothing_is_begun(made):
-    package = made.package(files={"bin/watchdog": b"x"})
-    package.manifest["files"][0]["size"] = 1 << 39  # the entry has another size, but the manifest is looked at first
-    made.queue(package)
-    made.run("apply", check=False)
-    assert made.state()[:2] == ("1.0.0", "failed")
-    assert made.releases() == ["1.0.0"] and made.left_over() == []
-
-
 # LeakSanitizer cannot work under a tracer.
 QUIET = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 
