@@ -1,7 +1,8 @@
 /* A zip archive written to a descriptor, through libarchive: the same calls give the same bytes, whatever the
  * time zone, the locale, the user and the umask. So entries carry no time of their own: the format's
  * earliest, 1980-01-01 (libarchive would write local time). zip64 where it is needed. Knows nothing of
- * packages. Threads: one at a time. */
+ * packages. libarchive 3.6 crashes when memory runs out for its central directory (64 KiB at a time): for
+ * programs that people start, not for daemons. Threads: one at a time. */
 #ifndef COMMON_PACK_ZIP_WRITER_H
 #define COMMON_PACK_ZIP_WRITER_H
 
