@@ -305,15 +305,14 @@ static bool parse(struct parser *parser, struct view text)
 
 struct manifest *manifest_parse(struct view text, struct error *err)
 {
-    SCOPE_MANIFEST struct manifest *manifest = calloc(1, sizeof(*manifest));
-    if (manifest == NULL) {
-        error_set(err, ERR_MEMORY, "no memory left for a manifest");
-        return NULL;
-    }
+    struct manifest *manifest = calloc(1, sizeof(*manifest));
     struct parser parser = {.out = manifest, .err = err};
-    if (!parse(&parser, text))
-        return NULL;
-    return POINTER_TAKE(manifest);
+    if (manifest == NULL)
+        error_set(err, ERR_MEMORY, "no memory left for a manifest");
+    else if (parse(&parser, text))
+        return manifest;
+    manifest_free(manifest);
+    return NULL;
 }
 
 void manifest_free(struct manifest *manifest)

@@ -244,19 +244,23 @@ static bool match_entries(struct package *package, struct error *err)
     return check_complete(package, err);
 }
 
-struct package *package_open(int fd, const struct keyring *trusted, struct error *err)
+static bool fill(struct package *package, int fd, const struct keyring *trusted, struct error *err)
 {
-    SCOPE_PACKAGE struct package *package = calloc(1, sizeof(*package));
-    if (package == NULL) {
-        error_set(err, ERR_MEMORY, "no memory left for a package");
-        return NULL;
-    }
     package->fd = fd;
     package->signature = (struct buf)BUF_LIMIT(SIGNATURE_MAX_BYTES);
     package->index = zip_index_read(fd, err);
-    if (package->index == NULL || !open_manifest(package, trusted, err) || !match_entries(package, err))
-        return NULL;
-    return POINTER_TAKE(package);
+    return package->index != NULL && open_manifest(package, trusted, err) && match_entries(package, err);
+}
+
+struct package *package_open(int fd, const struct keyring *trusted, struct error *err)
+{
+    struct package *package = calloc(1, sizeof(*package));
+    if (package == NULL)
+        error_set(err, ERR_MEMORY, "no memory left for a package");
+    else if (fill(package, fd, trusted, err))
+        return package;
+    package_close(package);
+    return NULL;
 }
 
 /* ---- content ---- */

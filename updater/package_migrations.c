@@ -27,22 +27,31 @@ static bool read_all(struct package *package, struct buf *text, struct migration
     return true;
 }
 
+/* added: room for all of the package's. */
+static bool check(struct package *package, const struct migration_set *earlier, struct migration *added,
+                  struct error *err)
+{
+    size_t earlier_count;
+    const struct migration *items = migration_set_items(earlier, &earlier_count);
+    SCOPE_BUF struct buf text = BUF_LIMIT(PACKAGE_SQL_MAX_BYTES);
+    return read_all(package, &text, added, err) &&
+           migrate_check(items, earlier_count, added, package_manifest(package)->migration_count, err);
+}
+
 bool package_check_migrations(struct package *package, const char *release_folder, struct error *err)
 {
     size_t count = package_manifest(package)->migration_count;
+    struct path folder;
     if (count == 0)
         return true;
-    struct path folder;
     if (!path_join(&folder, release_folder, "migrations", err))
         return false;
     SCOPE_MIGRATION_SET struct migration_set *earlier = migration_set_load(folder.text, err);
-    SCOPE_FREE struct migration *added = calloc(count, sizeof(*added));
-    SCOPE_BUF struct buf text = BUF_LIMIT(PACKAGE_SQL_MAX_BYTES);
     if (earlier == NULL)
         return false;
-    if (added == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for %zu migrations", count);
-    size_t earlier_count;
-    const struct migration *items = migration_set_items(earlier, &earlier_count);
-    return read_all(package, &text, added, err) && migrate_check(items, earlier_count, added, count, err);
+    struct migration *added = calloc(count, sizeof(*added));
+    bool holds = added != NULL ? check(package, earlier, added, err)
+                               : error_set(err, ERR_MEMORY, "no memory left for %zu migrations", count);
+    free(added);
+    return holds;
 }

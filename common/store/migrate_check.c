@@ -66,13 +66,12 @@ static const struct migration *find(const struct migration *all, size_t count, c
     return NULL;
 }
 
-/* Those of the earlier ones that are not to be tried. One that is there under another text is refused. */
-static bool run_earlier(sqlite3 *db, const struct migration *earlier, size_t earlier_count,
-                        const struct migration *added, size_t added_count, struct error *err)
+/* Those of the earlier ones that are not to be tried; others: room for them. One that is there under another
+ * text is refused. */
+static bool run_others(sqlite3 *db, const struct migration *earlier, size_t earlier_count,
+                       const struct migration *added, size_t added_count, struct migration *others,
+                       struct error *err)
 {
-    SCOPE_FREE struct migration *others = calloc(earlier_count + 1, sizeof(*others));
-    if (others == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for %zu migrations", earlier_count);
     size_t count = 0;
     for (size_t i = 0; i < earlier_count; i++) {
         const struct migration *same = find(added, added_count, earlier[i].name);
@@ -84,6 +83,17 @@ static bool run_earlier(sqlite3 *db, const struct migration *earlier, size_t ear
                                 same->name);
     }
     return migrate_db(db, others, count, "", clock_system(), err);
+}
+
+static bool run_earlier(sqlite3 *db, const struct migration *earlier, size_t earlier_count,
+                        const struct migration *added, size_t added_count, struct error *err)
+{
+    struct migration *others = calloc(earlier_count + 1, sizeof(*others));
+    bool done = others != NULL
+                    ? run_others(db, earlier, earlier_count, added, added_count, others, err)
+                    : error_set(err, ERR_MEMORY, "no memory left for %zu migrations", earlier_count);
+    free(others);
+    return done;
 }
 
 bool migrate_check(const struct migration *earlier, size_t earlier_count, const struct migration *added,

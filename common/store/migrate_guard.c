@@ -81,12 +81,12 @@ static char *column_copy(sqlite3_stmt *stmt, int column)
 
 static bool schema_add(struct schema *schema, sqlite3_stmt *stmt, struct error *err)
 {
-    if (!schema_grow(schema, err))
+    if (!schema_grow(schema, err) || schema->rows == NULL)
         return false;
-    struct schema_row *row = &schema->rows[schema->count++];
-    *row = (struct schema_row){column_copy(stmt, 0), column_copy(stmt, 1), column_copy(stmt, 2),
-                               column_copy(stmt, 3)};
-    return (row->kind != NULL && row->table != NULL && row->name != NULL && row->text != NULL) ||
+    struct schema_row row = {column_copy(stmt, 0), column_copy(stmt, 1), column_copy(stmt, 2),
+                             column_copy(stmt, 3)};
+    schema->rows[schema->count++] = row;
+    return (row.kind != NULL && row.table != NULL && row.name != NULL && row.text != NULL) ||
            error_set(err, ERR_MEMORY, "no memory left to compare schemas");
 }
 

@@ -56,8 +56,10 @@ static bool read_file(struct contents *out, size_t number, struct error *err)
 {
     struct manifest_migration *migration = &out->manifest.migrations[number];
     const char *path = out->migration_paths[number];
-    if (!file_read_path(path, &out->sql[number], err))
-        return error_wrap(err, "--migrations");
+    if (path == NULL || !file_read_path(path, &out->sql[number], err)) {
+        error_wrap(err, "--migrations");
+        return false;
+    }
     migration->name = name_of(path);
     migration->size = (int64_t)out->sql[number].size;
     out->manifest.bytes += migration->size;
@@ -85,14 +87,16 @@ static bool try_all(const struct contents *contents, const struct migration *ear
                     struct error *err)
 {
     size_t count = contents->manifest.migration_count;
-    SCOPE_FREE struct migration *added = calloc(count, sizeof(*added));
+    struct migration *added = calloc(count + 1, sizeof(*added));
     if (added == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for %zu migrations", count);
     for (size_t i = 0; i < count; i++) {
         const struct manifest_migration *migration = &contents->manifest.migrations[i];
         added[i] = (struct migration){migration->name, buf_view(&contents->sql[i]), migration->sha256};
     }
-    return migrate_check(earlier, earlier_count, added, count, err);
+    bool holds = migrate_check(earlier, earlier_count, added, count, err);
+    free(added);
+    return holds;
 }
 
 /* Against the release that the package is for: the base, or else the source. */
@@ -118,13 +122,13 @@ static bool check_against_release(const struct settings *settings, const struct 
 }
 
 /* Two of one number have names that are neighbours. */
-static bool check_numbers(const struct manifest *manifest, struct error *err)
+static bool check_numbers(const struct manifest_migration *all, size_t count, struct error *err)
 {
     enum { NUMBER_DIGITS = 4 };
-    for (size_t i = 1; i < manifest->migration_count; i++) {
-        if (strncmp(manifest->migrations[i - 1].name, manifest->migrations[i].name, NUMBER_DIGITS) == 0)
+    for (size_t i = 1; i < count; i++) {
+        if (strncmp(all[i - 1].name, all[i].name, NUMBER_DIGITS) == 0)
             return error_refuse(err, ERR_INPUT, "bad_migration", "--migrations: %s and %s have one number",
-                                manifest->migrations[i - 1].name, manifest->migrations[i].name);
+                                all[i - 1].name, all[i].name);
     }
     return true;
 }
@@ -138,5 +142,6 @@ bool contents_add_migrations(const struct settings *settings, struct contents *o
             return false;
     }
     return out->manifest.migration_count == 0 ||
-           (check_numbers(&out->manifest, err) && check_against_release(settings, out, err));
+           (check_numbers(out->manifest.migrations, out->manifest.migration_count, err) &&
+            check_against_release(settings, out, err));
 }
