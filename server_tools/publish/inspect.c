@@ -131,7 +131,7 @@ static void print_head(struct buf *out, const struct shown *shown)
 static void print_contents(struct buf *out, const struct manifest *manifest)
 {
     char size[TEXT_SIZE_BYTES];
-    buf_printf(out, "\n%zu files, %zu migrations, %zu removals, %s\n", manifest->file_count,
+    buf_printf(out, "\nfiles %zu, migrations %zu, removals %zu, unpacked %s\n", manifest->file_count,
                manifest->migration_count, manifest->removal_count,
                text_bytes_for_people(size, (uint64_t)manifest->bytes));
     for (size_t i = 0; i < manifest->file_count; i++)

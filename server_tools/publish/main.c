@@ -16,7 +16,7 @@ static void print_packed(const struct packed *packed, const struct contents *con
     const struct manifest *manifest = &contents->manifest;
     if (!as_json) {
         char size[TEXT_SIZE_BYTES];
-        buf_printf(out, "%s\n  %s, %zu files, %zu migrations, %zu removals\n  manifest %s\n  signer   %s\n",
+        buf_printf(out, "%s\n  %s, files %zu, migrations %zu, removals %zu\n  manifest %s\n  signer   %s\n",
                    packed->file.text, text_bytes_for_people(size, (uint64_t)packed->bytes),
                    manifest->file_count, manifest->migration_count, manifest->removal_count,
                    packed->manifest_sha256, packed->signer);
