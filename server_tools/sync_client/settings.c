@@ -12,13 +12,15 @@ enum { GO_ON = -1, DEFAULT_PORT = 9876, PORT_MAX = 65535, FLOOR_MAX_S = 3600 };
 
 /* The options as they were typed. */
 struct typed {
-    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept, *support;
+    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept, *support,
+        *update;
     int64_t port, floor_s;
     bool plain_auth, json, quiet;
 };
 
 static const char usage[] =
-    "sync_client --host HOST [--client-id ID] [--key private.pem] [--port 9876] [--since TIME]\n"
+    "sync_client --host HOST [--client-id ID] [--key private.pem] [--port 9876] [--update ZIP] [--since "
+    "TIME]\n"
     "            [--data-storage DIR] [--db URL|none] [--fingerprint HEX] [--accept-new-host yes|no|ask]\n"
     "sync_client --host HOST --support FILE [--key private.pem] ...\n"
     "sync_client import FILE... [--client-id ID] [--db URL]";
@@ -26,7 +28,10 @@ static const char usage[] =
 static const char epilog[] =
     "One session: log in with a signature, fetch what is new since the last time (readings, alarms, and how\n"
     "the channels are described) into an archive, DATA_STORAGE/CLIENT_ID/<time>.zst (.gz of an agent that\n"
-    "has no zstd), and import it into the central database. `import` reads such archives again; importing\n"
+    "has no zstd), and import it into the central database; then deliver the update, also when fetching "
+    "failed\n"
+    "(exit 1). An update waits there for the operator's approval, at the machine's page. `import` reads such "
+    "archives again; importing\n"
     "one twice changes nothing.\n"
     "\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 could not reach the machine,\n"
@@ -89,7 +94,7 @@ static bool fill_import(const struct typed *typed, struct settings *out, struct 
     if (out->files.count == 0)
         return error_set(err, ERR_USAGE, "import: which files?");
     if (typed->host != NULL || typed->since != NULL || typed->fingerprint != NULL || typed->plain_auth ||
-        typed->support != NULL)
+        typed->support != NULL || typed->update != NULL)
         return error_set(err, ERR_USAGE, "import reads files: options of a session have no place there");
     if (out->db.text[0] == '\0')
         return error_set(err, ERR_USAGE, "import needs a database: --db none has no place there");
@@ -110,12 +115,15 @@ static bool fill_session(const struct typed *typed, struct settings *out, struct
     if (!central_client_id_ok(out->client_id))
         return error_set(err, ERR_USAGE, "--client-id: 1 to 64 of A-Z a-z 0-9 . _ -, found `%s`%s",
                          out->client_id, typed->client_id == NULL ? " (the host): give one" : "");
-    if (typed->support != NULL && (typed->since != NULL || typed->db != NULL))
+    if (typed->support != NULL && (typed->since != NULL || typed->db != NULL || typed->update != NULL))
         return error_set(err, ERR_USAGE,
-                         "--support fetches nothing else: --since and --db have no place there");
+                         "--support does nothing else: --since, --db and --update have no place there");
     if (typed->support != NULL && typed->support[0] == '\0')
         return error_set(err, ERR_USAGE, "--support: expected the name of a file");
+    if (typed->update != NULL && typed->update[0] == '\0')
+        return error_set(err, ERR_USAGE, "--update: expected the name of a package");
     out->support = typed->support;
+    out->update = typed->update;
     if (typed->since != NULL && !check_since(typed->since, out->since, err))
         return false;
     if (typed->fingerprint != NULL && !check_fingerprint(typed->fingerprint, out->fingerprint, err))
@@ -188,6 +196,8 @@ static int parse(struct typed *typed, struct option_list *words, int argc, char 
         text("db", &typed->db, "URL",
              "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
              "(DATA_STORAGE/central.db)"),
+        text("update", &typed->update, "ZIP",
+             "deliver this update after the export; it is checked here, and verified by the machine"),
         text("support", &typed->support, "FILE",
              "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
         text("fingerprint", &typed->fingerprint, "HEX",
