@@ -16,7 +16,7 @@ struct apply {
     const char *root;
     const struct clock *clock;
     struct pending *pending;
-    const struct target *target;
+    struct target *target;
     struct store_place store;
     char backup[BACKUP_NAME_BYTES];
 };
@@ -183,14 +183,10 @@ static bool refuse_state(const struct pending *pending, struct error *err)
 
 static bool apply_approved(struct apply *apply, struct apply_result *out, struct error *err)
 {
-    SCOPE_TARGET struct target target = {.current = ""};
-    if (!target_open(&target, apply->root, err))
-        return false;
-    apply->target = &target;
-    if (!run_steps(apply, err))
+    if (!target_open(apply->target, apply->root, err) || !run_steps(apply, err))
         return false;
     snprintf(out->version, sizeof(out->version), "%s", apply->pending->version);
-    memcpy(out->previous, target.current, sizeof(out->previous));
+    memcpy(out->previous, apply->target->current, sizeof(out->previous));
     memcpy(out->backup, apply->backup, sizeof(out->backup));
     return true;
 }
@@ -215,7 +211,8 @@ bool apply_run(const char *root, const struct clock *clock, struct apply_result 
         return false;
     if (before.on_probation)
         return error_refuse(err, ERR_BUSY, "busy", "version %s is on probation", before.current);
-    struct apply apply = {.root = root, .clock = clock, .pending = &pending};
+    SCOPE_TARGET struct target target = {.current = ""};
+    struct apply apply = {.root = root, .clock = clock, .pending = &pending, .target = &target};
     const struct pending_outcome outcome = {.previous = before.current};
     if (!pending_set_state(root, &pending, UPDATE_APPLYING, &outcome, clock, err))
         return false;

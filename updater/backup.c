@@ -12,7 +12,7 @@
 
 enum {
     BACKUP_MODE = 0640,
-    BLOCK_BYTES = 128 * 1024,
+    BLOCK_BYTES = 64 * 1024,
     STAMP_BYTES = sizeof("_20260222_100500.zip"),
     FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 };
@@ -81,15 +81,13 @@ static bool fill(struct filling *filling, const struct backup_request *request, 
 
 static bool write_archive(int fd, int release, const struct backup_request *request, struct error *err)
 {
-    SCOPE_FREE struct filling *filling = calloc(1, sizeof(*filling));
     SCOPE_ZIP_WRITER struct zip_writer *writer = zip_writer_new(fd, err);
     if (writer == NULL)
         return false;
-    if (filling == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left for a backup");
-    filling->writer = writer;
-    filling->release = release;
-    return fill(filling, request, err);
+    struct filling filling;
+    filling.writer = writer;
+    filling.release = release;
+    return fill(&filling, request, err);
 }
 
 /* ---- its name, and which stay ---- */

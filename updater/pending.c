@@ -31,30 +31,36 @@ static void take_state(struct pending *pending, const struct pending *said)
 static void forget_queued(struct pending *pending)
 {
     pending->file[0] = '\0';
-    free(pending->notes);
-    pending->notes = NULL;
+    pending->notes[0] = '\0';
 }
 
-static void read_queue(int folder, struct pending *out)
+/* What the files say, each that is there and makes sense. */
+struct found {
+    struct pending said, approval;
+    bool has_state, has_approval, has_meta;
+};
+
+/* out: what meta.json says. */
+static void put_together(const struct found *found, struct pending *out)
 {
-    struct pending said = {.state = UPDATE_NONE};
-    struct pending approval = {.approved_us = 0};
-    bool has_state = pending_state_read(folder, &said);
-    if (!pending_meta_read(folder, out)) {
-        if (has_state)
-            *out = said;
+    const struct pending *said = &found->said;
+    const struct pending *approval = &found->approval;
+    if (!found->has_meta) {
+        char *notes = out->notes;
+        if (found->has_state)
+            *out = *said;
+        out->notes = notes;
         return;
     }
     out->state = UPDATE_PENDING;
     out->changed_us = INT64_MIN;
-    if (pending_approval_read(folder, &approval) &&
-        strcmp(approval.manifest_sha256, out->manifest_sha256) == 0) {
+    if (found->has_approval && strcmp(approval->manifest_sha256, out->manifest_sha256) == 0) {
         out->state = UPDATE_APPROVED;
-        out->approved_us = approval.approved_us;
-        memcpy(out->approved_by, approval.approved_by, sizeof(out->approved_by));
+        out->approved_us = approval->approved_us;
+        memcpy(out->approved_by, approval->approved_by, sizeof(out->approved_by));
     }
-    if (has_state && same_package(&said, out))
-        take_state(out, &said);
+    if (found->has_state && same_package(said, out))
+        take_state(out, said);
     if (update_state_is_end(out->state)) /* a power cut came before the rest was removed */
         forget_queued(out);
 }
@@ -65,11 +71,12 @@ bool pending_read(const char *root, struct pending *out, struct error *err)
     SCOPE_FD int folder = pending_folder_open(root, err);
     if (folder < 0)
         return false;
-    read_queue(folder, &read);
-    if (read.notes == NULL)
-        read.notes = strdup("");
-    if (read.notes == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left");
+    struct found found = {.has_state = false};
+    if (!pending_state_read(folder, &found.said, &found.has_state, err) ||
+        !pending_approval_read(folder, &found.approval, &found.has_approval, err) ||
+        !pending_meta_read(folder, &read, &found.has_meta, err))
+        return error_wrap(err, "pending_update");
+    put_together(&found, &read);
     *out = read;
     return true;
 }

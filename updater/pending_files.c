@@ -66,14 +66,22 @@ bool pending_zip_name_ok(const char *name)
 
 /* ---- reading ---- */
 
-/* NULL when it is not there or no JSON. text: what the document refers to. */
-static struct json *read_json(int folder, const char *name, struct buf *text)
+/* What the system refuses is no proof that a file is missing or makes no sense: on that much hangs. */
+static bool is_nonsense(const struct error *cause)
+{
+    return cause->code == ERR_NOT_FOUND || cause->code == ERR_INPUT || cause->code == ERR_LIMIT;
+}
+
+/* *out: NULL when it is not there or no JSON. text: what the document refers to. */
+static bool read_json(int folder, const char *name, struct buf *text, struct json **out, struct error *err)
 {
     struct stat about;
-    SCOPE_FD int fd = file_open_beneath(folder, name, &about, NULL);
-    if (fd < 0 || !file_read_all(fd, text, NULL))
-        return NULL;
-    return json_parse(buf_view(text), text->limit_bytes, NULL);
+    struct error cause = {.code = ERR_NONE};
+    SCOPE_FD int fd = file_open_beneath(folder, name, &about, &cause);
+    *out = NULL;
+    if (fd >= 0 && file_read_all(fd, text, &cause))
+        *out = json_parse(buf_view(text), text->limit_bytes, &cause);
+    return *out != NULL || is_nonsense(&cause) || error_set(err, cause.code, "%s: %s", name, cause.text);
 }
 
 static bool get_time(struct json_value object, const char *key, int64_t *out)
@@ -126,13 +134,8 @@ static bool zip_is_there(int folder, const char *name)
            S_ISREG(about.st_mode);
 }
 
-bool pending_meta_read(int folder, struct pending *out)
+static bool get_meta(struct json_value root, int folder, struct pending *out)
 {
-    SCOPE_BUF struct buf text = BUF_LIMIT(META_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_json(folder, "meta.json", &text);
-    if (json == NULL)
-        return false;
-    struct json_value root = json_root(json);
     struct pending read = *out;
     if (!json_get_string(json_member(root, "file"), read.file, sizeof(read.file)) ||
         !get_version(root, "version", read.version) || !get_sha256(root, read.manifest_sha256) ||
@@ -146,19 +149,43 @@ bool pending_meta_read(int folder, struct pending *out)
     return true;
 }
 
-bool pending_approval_read(int folder, struct pending *out)
+bool pending_meta_read(int folder, struct pending *out, bool *found, struct error *err)
 {
-    SCOPE_BUF struct buf text = BUF_LIMIT(SMALL_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_json(folder, "approved.json", &text);
-    if (json == NULL)
+    SCOPE_BUF struct buf text = BUF_LIMIT(META_MAX_BYTES);
+    SCOPE_JSON struct json *json = NULL;
+    if (!read_json(folder, "meta.json", &text, &json, err))
         return false;
-    struct json_value root = json_root(json);
+    *found = json != NULL && get_meta(json_root(json), folder, out);
+    if (!*found)
+        out->notes = strdup("");
+    return out->notes != NULL || error_set(err, ERR_MEMORY, "no memory left");
+}
+
+static bool get_approval(struct json_value root, struct pending *out)
+{
     struct pending read = *out;
     if (!get_sha256(root, read.manifest_sha256) || !get_time(root, "approved_at", &read.approved_us) ||
         !get_text(root, "by", read.approved_by, sizeof(read.approved_by)))
         return false;
     *out = read;
     return true;
+}
+
+/* One of the small files, as a struct. */
+static bool read_small(int folder, const char *name, bool (*get)(struct json_value root, struct pending *out),
+                       struct pending *out, bool *found, struct error *err)
+{
+    SCOPE_BUF struct buf text = BUF_LIMIT(SMALL_MAX_BYTES);
+    SCOPE_JSON struct json *json = NULL;
+    if (!read_json(folder, name, &text, &json, err))
+        return false;
+    *found = json != NULL && get(json_root(json), out);
+    return true;
+}
+
+bool pending_approval_read(int folder, struct pending *out, bool *found, struct error *err)
+{
+    return read_small(folder, "approved.json", get_approval, out, found, err);
 }
 
 static bool get_state(struct json_value object, enum update_state *out)
@@ -175,13 +202,8 @@ static bool get_state(struct json_value object, enum update_state *out)
     return false;
 }
 
-bool pending_state_read(int folder, struct pending *out)
+static bool get_all_of_state(struct json_value root, struct pending *out)
 {
-    SCOPE_BUF struct buf text = BUF_LIMIT(SMALL_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_json(folder, "state.json", &text);
-    if (json == NULL)
-        return false;
-    struct json_value root = json_root(json);
     struct pending read = *out;
     if (!get_state(root, &read.state) || !get_version(root, "version", read.version) ||
         !get_sha256(root, read.manifest_sha256) || !get_time(root, "received_at", &read.received_us) ||
@@ -191,6 +213,11 @@ bool pending_state_read(int folder, struct pending *out)
         return false;
     *out = read;
     return true;
+}
+
+bool pending_state_read(int folder, struct pending *out, bool *found, struct error *err)
+{
+    return read_small(folder, "state.json", get_all_of_state, out, found, err);
 }
 
 /* ---- writing ---- */
@@ -264,7 +291,9 @@ bool update_floors_read(const char *root, struct update_floors *out, struct erro
     if (folder < 0)
         return false;
     SCOPE_BUF struct buf text = BUF_LIMIT(SMALL_MAX_BYTES);
-    SCOPE_JSON struct json *json = read_json(folder, "floors.json", &text);
+    SCOPE_JSON struct json *json = NULL;
+    if (!read_json(folder, "floors.json", &text, &json, err))
+        return false;
     struct update_floors read = floors;
     if (json != NULL && get_version(json_root(json), "version", read.version) &&
         get_time(json_root(json), "time", &read.time_us)) {

@@ -18,19 +18,20 @@ int pending_folder_open(const char *root, struct error *err) MUST_USE;
 /* Any name that a zip of the queue may have: no slash, update_v... .zip */
 bool pending_zip_name_ok(const char *name);
 
-/* Each: true when the file is there and makes sense; out is untouched otherwise. folder: of pending_update.
- */
+/* Each sets *found when the file is there and makes sense; out is untouched otherwise. folder: of
+ * pending_update. Errors: ERR_IO, ERR_MEMORY ...: it is not known what the file says. */
 
-/* meta.json, whose zip is there. Sets file, version, manifest_sha256, notes, received_us, from. */
-bool pending_meta_read(int folder, struct pending *out);
+/* meta.json, whose zip is there. Sets file, version, manifest_sha256, notes, received_us, from; notes, to
+ * "", also when it is not there. */
+bool pending_meta_read(int folder, struct pending *out, bool *found, struct error *err) MUST_USE;
 bool pending_meta_write(const char *root, const struct pending *meta, struct error *err) MUST_USE;
 
 /* approved.json. Sets manifest_sha256, approved_by, approved_us. */
-bool pending_approval_read(int folder, struct pending *out);
+bool pending_approval_read(int folder, struct pending *out, bool *found, struct error *err) MUST_USE;
 bool pending_approval_write(const char *root, const struct pending *approval, struct error *err) MUST_USE;
 
 /* state.json. Sets state, version, manifest_sha256, received_us, previous, reason, text, changed_us. */
-bool pending_state_read(int folder, struct pending *out);
+bool pending_state_read(int folder, struct pending *out, bool *found, struct error *err) MUST_USE;
 bool pending_state_write(const char *root, const struct pending *state, struct error *err) MUST_USE;
 
 #endif

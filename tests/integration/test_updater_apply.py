@@ -515,6 +515,19 @@ def test_an_update_that_is_cut_off_each_time_has_failed(made):
     assert not list((made.path / "pending_update").glob("*.zip"))
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_what_cannot_be_read_just_now_is_not_taken_for_missing(made):
+    """An open that the system refuses once, at each place: what waits is there afterwards all the same."""
+    made.queue(made.package())
+    for number in range(1, 200):
+        done = trace(made, f"openat:error=EIO:when={number}", "recover")
+        assert made.state()[1] == "approved" and list((made.path / "pending_update").glob("*.zip")), number
+        if done.returncode == 0 and number > 60:
+            break
+    assert number < 199
+    made.run("apply")
+
+
 def test_what_boot_start_has_undone_is_rolled_back(made):
     made.queue(made.package())
     made.run("apply")
