@@ -159,7 +159,7 @@ void http_events_free(struct http_events *events);
  * http_event_format. 503 `too_many_streams` when there are HTTP_SSE_MAX_SUBSCRIBERS. */
 void http_events_subscribe(struct http_events *events, struct http_request *request, struct view first);
 size_t http_events_subscribers(struct http_events *events);
-/* Thread-safe. id may be NULL. data: one line of JSON. */
+/* Thread-safe. event: NULL sends one without a name, a `message`. id may be NULL. data: one line of JSON. */
 void http_events_send(struct http_events *events, const char *event, const char *id, struct view data);
 void http_event_format(struct buf *out, const char *event, const char *id, struct view data);
 
