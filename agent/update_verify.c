@@ -40,16 +40,10 @@ bool update_wanted(const struct appliance *appliance, const char *version, struc
     struct landing landing;
     if (!landing_read(appliance, &landing, err))
         return false;
-    int order = release_version_compare(version, landing.current);
-    if (order == 0)
-        return error_refuse(err, ERR_EXISTS, "same_version", "version %s runs already", version);
-    if (order < 0)
-        return error_refuse(err, ERR_CHANGED, "older_version", "%s runs, which is newer than %s",
-                            landing.current, version);
-    if (landing.floors.version[0] != '\0' && release_version_compare(version, landing.floors.version) < 0)
-        return error_refuse(err, ERR_CHANGED, "older_version",
-                            "version %s was delivered here before, which is newer than %s",
-                            landing.floors.version, version);
+    const struct package_place place = {.current_version = landing.current,
+                                        .floor_version = landing.floors.version};
+    if (!package_version_fits(version, &place, err))
+        return false;
     return check_idle(appliance, err);
 }
 

@@ -41,6 +41,10 @@ struct package_place {
 bool package_fits(const struct package *package, const struct package_place *place,
                   struct error *err) MUST_USE;
 
+/* The part of it that a version alone decides, before there is a package: current and floor. Errors:
+ * ERR_EXISTS `same_version`, ERR_CHANGED `older_version`. */
+bool package_version_fits(const char *version, const struct package_place *place, struct error *err) MUST_USE;
+
 /* Exactly one of file and migration is set between begin and end. Each callback may fail; begin and end may
  * be NULL. */
 struct package_sink {

@@ -2,20 +2,26 @@
 
 #include "updater/package.h"
 
+bool package_version_fits(const char *version, const struct package_place *place, struct error *err)
+{
+    int order = release_version_compare(version, place->current_version);
+    if (order == 0)
+        return error_refuse(err, ERR_EXISTS, "same_version", "version %s runs already", version);
+    if (order < 0)
+        return error_refuse(err, ERR_CHANGED, "older_version", "%s runs, which is newer than %s",
+                            place->current_version, version);
+    if (place->floor_version[0] != '\0' && release_version_compare(version, place->floor_version) < 0)
+        return error_refuse(err, ERR_CHANGED, "older_version",
+                            "version %s was delivered here before, which is newer than %s",
+                            place->floor_version, version);
+    return true;
+}
+
 static bool check_version(const struct manifest *manifest, const struct package_place *place,
                           struct error *err)
 {
-    int order = release_version_compare(manifest->version, place->current_version);
-    if (order == 0)
-        return error_refuse(err, ERR_EXISTS, "same_version", "version %s runs already", manifest->version);
-    if (order < 0)
-        return error_refuse(err, ERR_CHANGED, "older_version", "%s runs, which is newer than %s",
-                            place->current_version, manifest->version);
-    if (place->floor_version[0] != '\0' &&
-        release_version_compare(manifest->version, place->floor_version) < 0)
-        return error_refuse(err, ERR_CHANGED, "older_version",
-                            "version %s was delivered here before, which is newer than %s",
-                            place->floor_version, manifest->version);
+    if (!package_version_fits(manifest->version, place, err))
+        return false;
     if (manifest->min_version[0] != '\0' &&
         release_version_compare(place->current_version, manifest->min_version) < 0)
         return error_refuse(err, ERR_INPUT, "min_version", "it needs version %s at least; %s runs",

@@ -118,7 +118,7 @@ static const char *verdict(const struct draft *draft)
     SCOPE_PACKAGE struct package *package = package_open(fd, &ring, &err);
     if (package != NULL && package_read(package, NULL, &err))
         return "taken";
-    return err.reason == NULL ? err.text : err.reason;
+    return err.reason == NULL ? "no reason" : err.reason;
 }
 
 static void a_good_one_is_opened(void **state)
