@@ -16,6 +16,7 @@ one file carries the older names along), so whatever survives here survives ther
 SQLite's files are files like others here. It maps its -shm file, which it makes anew after a power cut: its content is lost.
 What this leaves out: a disk that lies about fsync, and one that damages what was not being written."""
 
+import copy
 import os
 
 from recorder import File, Folder, Link
@@ -133,6 +134,9 @@ class Disk:
             with open(path, "rb") as file:
                 self.inodes[number] = Inode("file", mode, file.read())
         return number
+
+    def copy(self):
+        return copy.deepcopy(self)
 
     # ---- the calls ----
 
