@@ -67,13 +67,6 @@ static bool find_time(int64_t *out, struct error *err)
     return true;
 }
 
-static const char *first_of(const char *a, const char *b, const char *c)
-{
-    if (a != NULL)
-        return a;
-    return b != NULL && b[0] != '\0' ? b : c;
-}
-
 static bool fill_publish(const struct typed *typed, struct settings *out, struct error *err)
 {
     if (typed->version == NULL)
@@ -119,7 +112,7 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
                                             : ".",
         .base = typed->base,
         .output = typed->output,
-        .key_file = first_of(typed->key, getenv("TELEHAUL_KEY"), "./private.pem"),
+        .key_file = option_or(typed->key, "TELEHAUL_KEY", "./private.pem"),
         .files = typed->files,
         .migrations = typed->migrations,
         .removals = typed->removals,
@@ -132,46 +125,31 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
 
 /* ---- the table ---- */
 
-static struct option text(const char *name, const char **target, const char *value_name, const char *help)
-{
-    return (struct option){
-        .name = name, .kind = OPTION_TEXT, .target = target, .value_name = value_name, .help = help};
-}
-
-static struct option list(const char *name, struct option_list *target, const char *value_name,
-                          const char *help)
-{
-    return (struct option){
-        .name = name, .kind = OPTION_LIST, .target = target, .value_name = value_name, .help = help};
-}
-
-static struct option flag(const char *name, bool *target, const char *help)
-{
-    return (struct option){.name = name, .kind = OPTION_FLAG, .target = target, .help = help};
-}
-
 static int parse(struct typed *typed, struct option_list *words, int argc, char **argv)
 {
     const struct option options[] = {
-        text("version", &typed->version, "V", "the version that the machine will have (SemVer 2.0)"),
-        list("files", &typed->files, "PATH",
-             "files, or folders with all that is in them, of SOURCE, below bin/ and share/: bin/portal"),
-        list("migrations", &typed->migrations, "FILE",
-             "migrations, NNNN_what.sql; what is not found here is looked for in SOURCE"),
-        text("notes", &typed->notes, "TEXT", "what the operator is told about it"),
-        text("key", &typed->key, "FILE", "private key that signs it ($TELEHAUL_KEY, else ./private.pem)"),
-        text("source", &typed->source, "DIR",
-             "release folder that PATHs are in (build/dist when there, else .)"),
-        text("base", &typed->base, "DIR",
-             "release folder that it is made for: it lands on that very one alone"),
-        list("remove", &typed->removals, "PATH", "files of the release that go away"),
-        text("product", &typed->product, "NAME", "PRODUCT of the machines it is for (telehaul)"),
-        text("min-version", &typed->min_version, "V", "the oldest version that it can follow"),
-        text("expires", &typed->expires, "TIME", "after this no machine takes it"),
-        text("output", &typed->output, "DIR", "folder of update_v<version>.zip (.)"),
-        text("public-key", &typed->public_key, "FILE", "inspect: keys of which one must have signed it"),
-        flag("json", &typed->json, "the result as one JSON object"),
-        flag("quiet", &typed->quiet, "only errors on standard error"),
+        option_text("version", &typed->version, "V", "the version that the machine will have (SemVer 2.0)"),
+        option_words(
+            "files", &typed->files, "PATH",
+            "files, or folders with all that is in them, of SOURCE, below bin/ and share/: bin/portal"),
+        option_words("migrations", &typed->migrations, "FILE",
+                     "migrations, NNNN_what.sql; what is not found here is looked for in SOURCE"),
+        option_text("notes", &typed->notes, "TEXT", "what the operator is told about it"),
+        option_text("key", &typed->key, "FILE",
+                    "private key that signs it ($TELEHAUL_KEY, else ./private.pem)"),
+        option_text("source", &typed->source, "DIR",
+                    "release folder that PATHs are in (build/dist when there, else .)"),
+        option_text("base", &typed->base, "DIR",
+                    "release folder that it is made for: it lands on that very one alone"),
+        option_words("remove", &typed->removals, "PATH", "files of the release that go away"),
+        option_text("product", &typed->product, "NAME", "PRODUCT of the machines it is for (telehaul)"),
+        option_text("min-version", &typed->min_version, "V", "the oldest version that it can follow"),
+        option_text("expires", &typed->expires, "TIME", "after this no machine takes it"),
+        option_text("output", &typed->output, "DIR", "folder of update_v<version>.zip (.)"),
+        option_text("public-key", &typed->public_key, "FILE",
+                    "inspect: keys of which one must have signed it"),
+        option_flag("json", &typed->json, "the result as one JSON object"),
+        option_flag("quiet", &typed->quiet, "only errors on standard error"),
     };
     const struct program program = {.name = "publish",
                                     .summary = "packs and signs an update",

@@ -82,13 +82,6 @@ static bool fill_db(const struct typed *typed, struct settings *out, struct erro
     return true;
 }
 
-static const char *first_of(const char *a, const char *b, const char *c)
-{
-    if (a != NULL)
-        return a;
-    return b != NULL && b[0] != '\0' ? b : c;
-}
-
 static bool fill_import(const struct typed *typed, struct settings *out, struct error *err)
 {
     if (out->files.count == 0)
@@ -137,7 +130,7 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
     *out = (struct settings){
         .bind = typed->bind,
         .client_id = typed->client_id,
-        .key_file = first_of(typed->key, getenv("TELEHAUL_KEY"), "./private.pem"),
+        .key_file = option_or(typed->key, "TELEHAUL_KEY", "./private.pem"),
         .port = typed->port,
         .data_storage = typed->data_storage,
         .plain_auth = typed->plain_auth,
@@ -158,12 +151,6 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
 
 /* ---- the table ---- */
 
-static struct option text(const char *name, const char **target, const char *value_name, const char *help)
-{
-    return (struct option){
-        .name = name, .kind = OPTION_TEXT, .target = target, .value_name = value_name, .help = help};
-}
-
 static struct option number(const char *name, int64_t *target, int64_t max, const char *help)
 {
     return (struct option){.name = name,
@@ -175,41 +162,37 @@ static struct option number(const char *name, int64_t *target, int64_t max, cons
                            .help = help};
 }
 
-static struct option flag(const char *name, bool *target, const char *help)
-{
-    return (struct option){.name = name, .kind = OPTION_FLAG, .target = target, .help = help};
-}
-
 static int parse(struct typed *typed, struct option_list *words, int argc, char **argv)
 {
     const struct option options[] = {
-        text("host", &typed->host, "HOST", "name or address of the machine"),
-        text("client-id", &typed->client_id, "ID",
-             "the machine's name here: folder of its archives, name in the database (the host)"),
-        text("key", &typed->key, "FILE",
-             "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"),
+        option_text("host", &typed->host, "HOST", "name or address of the machine"),
+        option_text("client-id", &typed->client_id, "ID",
+                    "the machine's name here: folder of its archives, name in the database (the host)"),
+        option_text("key", &typed->key, "FILE",
+                    "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"),
         number("port", &typed->port, PORT_MAX, "port of the machine's agent (9876)"),
-        text("since", &typed->since, "TIME",
-             "fetch what is strictly later than this, whatever was fetched before; the cursor stays"),
-        text("data-storage", &typed->data_storage, "DIR",
-             "folder of archives and known hosts (data_storage)"),
-        text("db", &typed->db, "URL",
-             "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
-             "(DATA_STORAGE/central.db)"),
-        text("update", &typed->update, "ZIP",
-             "deliver this update after the export; it is checked here, and verified by the machine"),
-        text("support", &typed->support, "FILE",
-             "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
-        text("fingerprint", &typed->fingerprint, "HEX",
-             "the agent's fingerprint as its owner tells it; also replaces a known one"),
-        text("accept-new-host", &typed->accept, "yes|no|ask",
-             "trust an agent at first sight? (ask, which is no without a terminal)"),
-        flag("plain-auth", &typed->plain_auth,
-             "sign the time of day in place of a challenge, for agents that know no other form"),
+        option_text("since", &typed->since, "TIME",
+                    "fetch what is strictly later than this, whatever was fetched before; the cursor stays"),
+        option_text("data-storage", &typed->data_storage, "DIR",
+                    "folder of archives and known hosts (data_storage)"),
+        option_text(
+            "db", &typed->db, "URL",
+            "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
+            "(DATA_STORAGE/central.db)"),
+        option_text("update", &typed->update, "ZIP",
+                    "deliver this update after the export; it is checked here, and verified by the machine"),
+        option_text("support", &typed->support, "FILE",
+                    "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
+        option_text("fingerprint", &typed->fingerprint, "HEX",
+                    "the agent's fingerprint as its owner tells it; also replaces a known one"),
+        option_text("accept-new-host", &typed->accept, "yes|no|ask",
+                    "trust an agent at first sight? (ask, which is no without a terminal)"),
+        option_flag("plain-auth", &typed->plain_auth,
+                    "sign the time of day in place of a challenge, for agents that know no other form"),
         number("floor-seconds", &typed->floor_s, FLOOR_MAX_S, "give up below 64 bytes/s for so long (20)"),
-        text("bind", &typed->bind, "ADDRESS", "connect from this address of this computer"),
-        flag("json", &typed->json, "the result as one JSON object"),
-        flag("quiet", &typed->quiet, "only errors on standard error"),
+        option_text("bind", &typed->bind, "ADDRESS", "connect from this address of this computer"),
+        option_flag("json", &typed->json, "the result as one JSON object"),
+        option_flag("quiet", &typed->quiet, "only errors on standard error"),
     };
     const struct program program = {.name = "sync_client",
                                     .summary = "brings one machine's telemetry home",
