@@ -145,7 +145,8 @@ static const char *reason_of(const struct error *err)
 }
 
 /* `current` first, when the switch went half-way. What cannot be cleaned up here, `updater recover` does. The
- * file probation goes last: recover reads the notes by it. */
+ * file probation goes last, and stays where the notes cannot be written: by it recover tells a version that
+ * never ran from one that boot/start has undone. */
 static bool give_up(const char *root, struct pending *pending, const struct clock *clock, struct error *err)
 {
     char current[RELEASE_VERSION_BYTES];
@@ -159,8 +160,8 @@ static bool give_up(const char *root, struct pending *pending, const struct cloc
     (void)!release_remove(root, pending->version, NULL);
     snprintf(text, sizeof(text), "%s: %s", err->reason, err->text);
     (void)!pending_progress(root, "failed", 100, text, clock, NULL);
-    (void)!pending_set_state(root, pending, UPDATE_FAILED, &outcome, clock, NULL);
-    (void)!probation_file_remove(root, NULL);
+    if (pending_set_state(root, pending, UPDATE_FAILED, &outcome, clock, NULL))
+        (void)!probation_file_remove(root, NULL);
     return false;
 }
 

@@ -101,4 +101,4 @@ def test_without_fsync_versions_would_be_lost(scenes, recordings):
                 scenes.check(scenes["apply"], root)
             except PROBLEMS:
                 broken += 1
-    assert broken > len(WAYS) / 2
+    assert broken >= 2  # names without content, and names with zeros
