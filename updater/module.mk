@@ -27,5 +27,5 @@ $(call unit,updater/package,$(updater_lib) keys/keyring.c $(common_lib))
 $(call unit,updater/release,$(updater_lib) $(common_lib))
 $(call unit,updater/pending,$(updater_lib) $(common_lib))
 $(call unit,updater/update_history,$(updater_lib) $(common_lib))
-update_units := stage recover probation_file release_sweep backup space
+update_units := stage changes recover probation_file release_sweep backup space
 $(foreach name,$(update_units),$(call unit,updater/$(name),$(update_job_lib) $(updater_lib) keys/keyring.c $(common_lib)))
