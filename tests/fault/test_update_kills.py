@@ -12,11 +12,10 @@ import re
 import pytest
 import recorder
 from recorder import File
-from update_campaign import GOES_ON_EVERY, SEED, SOAK, Scenes, campaign, spread
+from update_campaign import GOES_ON_EVERY, NAMES, SEED, SOAK, Scenes, campaign, spread
 
 SAMPLE = 300  # of all scenes together
 WHEN = ("before", "half", "after")
-NAMES = ["apply", "commit", "undo", "rollback", "rollback of a probation", "third start"]
 
 Point = collections.namedtuple("Point", "scene when at again again_at")
 
@@ -75,9 +74,8 @@ def attempt(scenes, point):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_leaves_one_version(scenes, name):
     choice = random.Random(SEED)
-    counts = {each: len(kills(scenes.records(scenes[each]))) for each in NAMES}
-    first = [Point(name, *where, None, 0) for where in spread(kills(scenes.records(scenes[name])),
-                                                              SAMPLE * counts[name] // sum(counts.values()))]
+    everything = {each: kills(scenes.records(scenes[each])) for each in NAMES}
+    first = [Point(name, *where, None, 0) for where in spread(everything, name, SAMPLE)]
     recoveries = campaign(f"recoveries of {name}", first, lambda point: look_at_recovery(scenes, point))
     if SOAK:
         states = {state: (point, again) for point, (state, again) in zip(first, recoveries)}
@@ -86,5 +84,5 @@ def test_a_kill_leaves_one_version(scenes, name):
     else:
         points = [point._replace(again=when, again_at=at) for point, (_state, again) in zip(first, recoveries)
                   for when, at in [choice.choice(again)]]
-    ran = campaign(f"kills of {name}, {len(first)} of {counts[name]} places", points, lambda point: attempt(scenes, point))
+    ran = campaign(f"kills of {name}, {len(first)} of {len(everything[name])} places", points, lambda point: attempt(scenes, point))
     assert set(ran) == set(scenes[name].ends), "the kills were not spread over the whole"

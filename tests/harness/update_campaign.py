@@ -5,8 +5,8 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import io
-import itertools
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -26,6 +26,8 @@ SOAK = bool(os.environ.get("TELEHAUL_SOAK"))
 SEED = int(os.environ.get("TELEHAUL_SEED", str(random.SystemRandom().randrange(10**6))))
 JOBS = 2
 PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # fsync costs nothing there
+NAMES = ["apply", "apply that fails", "commit", "undo", "rollback", "rollback of a probation", "third start"]
+LEAST = 20  # points of a scene
 GOES_ON_EVERY = 5  # of how many recovered machines one is asked to go on
 READINGS, IN_LOG = 300, 200  # made-up readings; those that only the store's log has
 
@@ -35,7 +37,9 @@ FILES_1_2 = {"bin/watchdog": b"#!/bin/sh\necho new\n", "share/www/app.css": b"bo
              "share/www/new/page.html": b"<p>made up</p>\n" * 1500, "share/doc/first.txt": b"changed with 1.2.0\n" * 200}
 REMOVED_1_2 = ["share/old.txt"]
 MIGRATION = "0901_made_up.sql"
+REFUSED = {MIGRATION: b"CREATE TABLE first (x INTEGER PRIMARY KEY);\nINSERT INTO first SELECT channel_id FROM readings;\n"}
 STORE = "data/telemetry.db"
+FAILS = 1  # exit code
 PROBLEMS = (AssertionError, sqlite3.Error, OSError, ValueError, KeyError, zipfile.BadZipFile, subprocess.TimeoutExpired)
 
 
@@ -63,6 +67,7 @@ class Scene:
     words: tuple  # what is done: words of updater; () for boot/start
     ends: dict  # version that may run afterwards -> states that it may be in
     end: str  # which one runs when nobody interferes
+    code: int = 0  # with which it ends then
 
     def command(self, root):
         if not self.words:
@@ -85,12 +90,12 @@ class Scenes:
     def __getitem__(self, name):
         return self.scenes[name]
 
-    def package(self, version="1.2.0", files=None, **members):
-        return Package(self.keys, files=FILES_1_2 if files is None else files, migrations=update_root.ADDED, version=version,
-                       remove=REMOVED_1_2, **members)
+    def package(self, files=None, migrations=None):
+        return Package(self.keys, files=FILES_1_2 if files is None else files, version="1.2.0", remove=REMOVED_1_2,
+                       migrations=update_root.ADDED if migrations is None else migrations)
 
-    def _scene(self, name, words, ends, end):
-        self.scenes[name] = Scene(name, recorder.take(self.machine.path), words, ends, end)
+    def _scene(self, name, words, ends, end, code=0):
+        self.scenes[name] = Scene(name, recorder.take(self.machine.path), words, ends, end, code)
 
     def _make(self):
         machine = self.machine
@@ -103,8 +108,11 @@ class Scenes:
         self.releases["1.0.0"] = overlay(first, {}, {}, [], "1.0.0")
         self.releases["1.1.0"] = overlay(self.releases["1.0.0"], FILES_1_1, {}, [], "1.1.0")
         self.releases["1.2.0"] = overlay(self.releases["1.1.0"], FILES_1_2, update_root.ADDED, REMOVED_1_2, "1.2.0")
+        still = {"approved", "pending", "failed"}
+        machine.queue(self.package(migrations=REFUSED))
+        self._scene("apply that fails", ("apply",), {"1.1.0": still}, "1.1.0", FAILS)
         machine.queue(self.package())
-        self._scene("apply", ("apply",), {"1.1.0": {"approved", "pending", "failed"}, "1.2.0": {"probation"}}, "1.2.0")
+        self._scene("apply", ("apply",), {"1.1.0": still, "1.2.0": {"probation"}}, "1.2.0")
         machine.run("apply")
         self._scene("commit", ("commit",), {"1.2.0": {"probation", "committed"}}, "1.2.0")
         back = {"1.2.0": {"probation"}, "1.1.0": {"rolled_back"}}
@@ -203,15 +211,18 @@ class Scenes:
             assert db.execute("pragma integrity_check").fetchall() == [("ok",)], "the store is damaged"
             assert db.execute("select * from readings order by seq").fetchall() == self.readings, "readings are lost"
             ledger = {name for name, in db.execute("select name from schema_migrations")}
+            assert not db.execute("select name from sqlite_master where name = 'first'").fetchall(), "half a migration"
             made = {name for name, in db.execute("select name from sqlite_master where name = 'made_up'")}
             rows = db.execute("select x from made_up").fetchall() if made else [(1,)]
         assert ledger - {MIGRATION} == {path.name for path in update_root.MIGRATIONS}
         assert (MIGRATION in ledger) == bool(made) and rows == [(1,)], "half a migration"
-        assert made or (version == "1.1.0" and scene.name == "apply"), f"{version} runs on a schema without its migration"
+        assert made or (version == "1.1.0" and scene.words == ("apply",)), f"{version} runs on a schema without its migration"
 
     def goes_on(self, scene, root):
         """What was recovered is no dead end: the update can be applied, or decided."""
         said = self.recover(root)
+        if scene.code != 0:
+            return
         updater = [program("updater"), "--root", root]
         if said["state"] in ("pending", "approved"):
             meta = json.loads((root / "pending_update/meta.json").read_text())
@@ -238,12 +249,12 @@ class Scenes:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def records(self, scene, command=None):
+    def records(self, scene):
         """Of the scene, when nobody interferes; the promise holds at its end."""
         with self.placed(scene.tree) as root:
             log = root.parent / "log"
-            done = recorder.run(command(root) if command else scene.command(root), log=log)
-            assert done.returncode == 0, done.stderr.decode()
+            done = recorder.run(scene.command(root), log=log)
+            assert done.returncode == scene.code, done.stderr.decode()
             assert self.check(scene, root) == scene.end
             return recorder.read_records(log)
 
@@ -265,7 +276,7 @@ def campaign(name, points, attempt):
     """attempt(point) for all of them, in JOBS processes. Prints how many; returns what the attempts returned, and fails the
     test with those that broke. attempt may be any callable: the workers are forked."""
     _work.update({"points": points, "try": attempt})
-    with concurrent.futures.ProcessPoolExecutor(JOBS, mp_context=__import__("multiprocessing").get_context("fork")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(JOBS, mp_context=multiprocessing.get_context("fork")) as pool:
         outcomes = list(pool.map(_one, range(len(points)), chunksize=8))
     broken = [f"{point}: {problem}" for point, _result, problem in outcomes if problem]
     print(f"{name}: {len(points)} points tried, {len(broken)} broke (seed {SEED})")
@@ -273,9 +284,12 @@ def campaign(name, points, attempt):
     return [result for _point, result, _problem in outcomes]
 
 
-def spread(points, most):
-    """At most so many of them, evenly spread; all in a soak. The seed says where it begins."""
-    if SOAK or len(points) <= most:
+def spread(everything, name, most):
+    """Of the points of all scenes at most so many, each scene its share, those of one scene evenly spread; all in a soak. The
+    seed says where they begin."""
+    points = everything[name]
+    share = max(LEAST, most * len(points) // sum(map(len, everything.values())))
+    if SOAK or len(points) <= share:
         return points
     offset = random.Random(SEED).random()
-    return [points[int((i + offset) * len(points) / most)] for i in range(most)]
+    return [points[int((i + offset) * len(points) / share)] for i in range(share)]
