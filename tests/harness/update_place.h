@@ -39,27 +39,34 @@ static inline bool update_place_release(const struct update_place *place, const 
            update_place_put(place, version, "", "version.txt", version);
 }
 
-/* Release 1.0.0 runs. */
-static inline struct update_place *update_place_make(void)
-{
-    static const char *const folders[] = {"run", "pending_update", "backups", "data", "releases"};
-    struct update_place *place = calloc(1, sizeof(*place));
-    if (place == NULL || !test_folder_make(&place->root))
-        return NULL;
-    clock_fake_init(&place->time, UPDATE_PLACE_NOON_S * INT64_C(1000000), 0);
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        if (!update_place_folder(place, folders[i]))
-            return NULL;
-    }
-    return update_place_release(place, "1.0.0") && release_switch(place->root.path, "1.0.0", NULL) ? place
-                                                                                                   : NULL;
-}
-
 static inline int update_place_remove(struct update_place *place)
 {
     test_folder_remove(&place->root);
     free(place);
     return 0;
+}
+
+static inline bool update_place_fill(const struct update_place *place)
+{
+    static const char *const folders[] = {"run", "pending_update", "backups", "data", "releases"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (!update_place_folder(place, folders[i]))
+            return false;
+    }
+    return update_place_release(place, "1.0.0") && release_switch(place->root.path, "1.0.0", NULL);
+}
+
+/* Release 1.0.0 runs. more: what a test needs besides; NULL: nothing. For a cmocka set-up: *state is the
+ * place; returns 0, or -1 with nothing left behind. */
+static inline int update_place_make(void **state, bool (*more)(const struct update_place *place))
+{
+    struct update_place *place = calloc(1, sizeof(*place));
+    if (place == NULL)
+        return -1;
+    clock_fake_init(&place->time, UPDATE_PLACE_NOON_S * INT64_C(1000000), 0);
+    bool ready = test_folder_make(&place->root) && update_place_fill(place) && (more == NULL || more(place));
+    *state = place;
+    return ready ? 0 : update_place_remove(place) - 1;
 }
 
 static inline bool update_place_has(const struct update_place *place, const char *name)

@@ -12,8 +12,7 @@
 
 static int set_up(void **state)
 {
-    *state = update_place_make();
-    return *state == NULL ? -1 : 0;
+    return update_place_make(state, NULL);
 }
 
 static int tear_down(void **state)

@@ -9,11 +9,14 @@
 
 #include "tests/harness/update_place.h"
 
+static bool add_more(const struct update_place *place)
+{
+    return update_place_folder(place, "releases/1.0.0/share/folder");
+}
+
 static int set_up(void **state)
 {
-    struct update_place *place = update_place_make();
-    *state = place;
-    return place != NULL && update_place_folder(place, "releases/1.0.0/share/folder") ? 0 : -1;
+    return update_place_make(state, add_more);
 }
 
 static int tear_down(void **state)

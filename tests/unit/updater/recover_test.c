@@ -12,11 +12,14 @@
 
 #define SHA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+static bool add_more(const struct update_place *place)
+{
+    return update_place_release(place, "1.1.0");
+}
+
 static int set_up(void **state)
 {
-    struct update_place *place = update_place_make();
-    *state = place;
-    return place != NULL && update_place_release(place, "1.1.0") ? 0 : -1;
+    return update_place_make(state, add_more);
 }
 
 static int tear_down(void **state)

@@ -8,14 +8,15 @@
 
 #include "tests/harness/update_place.h"
 
+static bool add_more(const struct update_place *place)
+{
+    return update_place_release(place, "0.8.0") && update_place_release(place, "0.9.0") &&
+           update_place_release(place, "1.1.0");
+}
+
 static int set_up(void **state)
 {
-    struct update_place *place = update_place_make();
-    *state = place;
-    return place != NULL && update_place_release(place, "0.8.0") && update_place_release(place, "0.9.0") &&
-                   update_place_release(place, "1.1.0")
-               ? 0
-               : -1;
+    return update_place_make(state, add_more);
 }
 
 static int tear_down(void **state)

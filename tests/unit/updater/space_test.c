@@ -8,14 +8,15 @@
 
 #include "tests/harness/update_place.h"
 
+static bool add_more(const struct update_place *place)
+{
+    return test_folder_write(&place->root, "data/telemetry.db", "twelve bytes") &&
+           test_folder_write(&place->root, "data/telemetry.db-wal", "four");
+}
+
 static int set_up(void **state)
 {
-    struct update_place *place = update_place_make();
-    *state = place;
-    return place != NULL && test_folder_write(&place->root, "data/telemetry.db", "twelve bytes") &&
-                   test_folder_write(&place->root, "data/telemetry.db-wal", "four")
-               ? 0
-               : -1;
+    return update_place_make(state, add_more);
 }
 
 static int tear_down(void **state)

@@ -12,8 +12,12 @@
 static int set_up(void **state)
 {
     struct test_folder *folder = calloc(1, sizeof(*folder));
-    *state = folder;
-    return folder != NULL && test_folder_make(folder) ? 0 : -1;
+    if (folder != NULL && test_folder_make(folder)) {
+        *state = folder;
+        return 0;
+    }
+    free(folder);
+    return -1;
 }
 
 static int tear_down(void **state)
