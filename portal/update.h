@@ -10,7 +10,7 @@
 
 enum {
     UPDATE_BODY_MAX_BYTES = 4 * 1024,
-    UPDATE_REASON_MAX_BYTES = 300, /* of a rejection, UTF-8 */
+    UPDATE_REASON_MAX_BYTES = 420, /* of a rejection, UTF-8 */
     UPDATE_STATUS_MAX_BYTES = 6 * PENDING_NOTES_MAX_BYTES + 8 * 1024,
 };
 

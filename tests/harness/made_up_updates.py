@@ -3,7 +3,9 @@ does it, and state.json, progress.jsonl and history.jsonl are written as the upd
 
 import datetime
 import json
+import shutil
 
+import telehaul
 from packages import Package
 
 STEPS = (("verify", 20, "Verifying..."), ("backup", 40, "Saving a backup..."), ("patch", 70, "Placing the files..."),
@@ -30,12 +32,20 @@ class Updates:
         self.keys = keys
         (root.path / "keys" / "update_public.pem").write_bytes(keys.public_file.read_bytes())
         self.meta = None
+        self.previous = "1.0.0"
 
     def write_release(self, files, version="1.0.0"):
         for name in files:
             target = self.root.path / "releases" / version / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(b"made up\n")
+
+    def portal_of(self, version):
+        """The portal as another version's would be: the same program below a release of that name."""
+        release = self.root.path / "releases" / version
+        (release / "bin").mkdir(parents=True, exist_ok=True)
+        (release / "version.txt").write_text(version + "\n")
+        return shutil.copy(telehaul.BIN / "portal", release / "bin" / "portal")
 
     # ---- the agent's part ----
 
@@ -71,10 +81,11 @@ class Updates:
         with open(self.folder / "history.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def state(self, state, reason="", text="", previous="1.0.0"):
+    def state(self, state, reason="", text="", previous=None):
+        self.previous = previous or self.previous
         self.root.replace("pending_update/state.json", {
             "state": state, "version": self.meta["version"], "manifest_sha256": self.meta["manifest_sha256"],
-            "received_at": self.meta["received_at"], "previous": previous, "reason": reason, "text": text,
+            "received_at": self.meta["received_at"], "previous": self.previous, "reason": reason, "text": text,
             "changed_at": now_us()})
 
     def progress(self, step, pct, msg):
@@ -92,13 +103,13 @@ class Updates:
         for name in ("meta.json", "approved.json", self.meta["file"]):
             (self.folder / name).unlink(missing_ok=True)
 
-    def run_to(self, last):
+    def run_to(self, last, previous="1.0.0"):
         """From the approval up to a step; at "done" the new version is on probation."""
-        self.state("applying")
+        self.state("applying", previous=previous)
         for step in STEPS:
             self.progress(*step)
             if step[0] == last:
                 break
         if last == "done":
             self.history("applied")
-            self.state("probation")
+            self.state("probation", previous=previous)

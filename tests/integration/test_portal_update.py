@@ -331,7 +331,7 @@ def test_reject_with_a_reason(client, updates):
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"reason":""}', b'{"reason":" \t"}', b'{"reason":1}',
-                                  b'{"reason":"' + b"x" * 301 + b'"}', b'{"reason":"x","more":1}', b'{"reason":"a\\u0000b"}'],
+                                  b'{"reason":"' + b"x" * 421 + b'"}', b'{"reason":"x","more":1}', b'{"reason":"a\\u0000b"}'],
                          ids=range(8))
 def test_malformed_rejections(client, updates, body):
     updates.queue()
