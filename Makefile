@@ -3,6 +3,7 @@
 #   V=release|debug|asan|tsan|coverage|fuzz   which flags; all but release build below build/$(V)/
 #   OUT=DIR       where everything built goes (default build)
 #   CC=gcc|clang  WERROR=1 (in CI)  VERSION=1.2.0
+#   UPDATE_PUBLIC_KEY=FILE   compiles the key of updates in: it wins over UPDATE_PUBLIC_KEY_FILE
 # docs/testing.md says what each kind of test is.
 
 VERSION ?= 1.0.0
@@ -147,6 +148,12 @@ $(B)/fault/torture.so: tests/fault/torture.c tests/fault/torture.h
 	$(call say,CC,$<)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu11 -g -O2 -fPIC -shared $(warnings) -Wno-nonnull-compare $< -o $@
 
+# The same for the campaigns against updates.
+$(B)/fault/recorder.so: tests/fault/recorder.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu11 -g -O2 -fPIC -shared $(warnings) $< -o $@
+
 # Another VERSION compiles anew what names it.
 $(shell mkdir -p $(B) && { [ "$$(cat $(B)/version 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$(B)/version; })
 $(patsubst %.c,$(B)/obj/%.o,$(shell grep -rl --include='*.c' TELEHAUL_VERSION */)): $(B)/version
@@ -249,7 +256,9 @@ fuzzers: $(addprefix $(B)/fuzz/,$(fuzzers)) ## builds the fuzz targets (V=fuzz: 
 
 test-tools: $(addprefix $(B)/bench/,$(bench_programs)) $(addprefix $(B)/test-tools/,$(test_tools))
 
-fault-tools: $(B)/fault/torture.so $(addprefix $(B)/fault/,$(faults)) $(addprefix $(B)/unit/,$(units))
+recorder: $(B)/fault/recorder.so
+
+fault-tools: $(B)/fault/torture.so recorder $(addprefix $(B)/fault/,$(faults)) $(addprefix $(B)/unit/,$(units))
 
 test: ## units, integration, browser and fault tests (what they need: packaging/quickstart test)
 	@tests/harness/run_all build units corpora build-asan integration browser fault
@@ -263,11 +272,11 @@ bench: all test-tools ## the figures of docs/performance.md, in one run
 screenshots: all ## pictures of the page, by the browser tests, into build/screenshots
 	@$(PYTHON) -m pytest -q -p no:cacheprovider --timeout=300 tests/browser
 
-soak: all ## the long fault campaigns
-	@TELEHAUL_KILLS=200 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+soak: all recorder ## the long fault campaigns
+	@TELEHAUL_KILLS=200 TELEHAUL_SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 	@$(MAKE) --no-print-directory V=asan fault-tools
 	@tests/fault/torture --per-kind 500 --slow
 
 .PHONY: all programs dist install clean help check check-format check-layers check-banned check-headers check-clang \
-	check-cppcheck check-tidy check-analyzer check-corpora unit valgrind torture fuzzers test-tools fault-tools test test-all \
+	check-cppcheck check-tidy check-analyzer check-corpora unit valgrind torture fuzzers test-tools recorder fault-tools test test-all \
 	bench screenshots soak

@@ -2,15 +2,17 @@
 
 #include "agent/routes.h"
 #include "agent/session_log.h"
+#include "agent/update_receiver.h"
+#include "keys/trusted.h"
 
 /* Says at the start what is wrong with the keys, and how many there are. */
 static bool find_keys(struct agent *agent, struct error *err)
 {
     struct keyring keys;
-    if (!appliance_path(agent->appliance, agent->appliance->config.auth_public_key_file, &agent->keys, err) ||
-        !keyring_load(agent->keys.text, &keys, err))
+    if (!trusted_for_sessions(agent->appliance, &keys, err))
         return false;
-    log_info(agent->log, "%s: keys that may open a session: %zu", agent->keys.text, keys.count);
+    log_info(agent->log, "%s: keys that may open a session: %zu",
+             trusted_origin_of_sessions(agent->appliance), keys.count);
     keyring_clear(&keys);
     return true;
 }
@@ -54,7 +56,8 @@ static bool open_parts(struct agent *agent, struct error *err)
                         err) ||
         !find_keys(agent, err) || !open_memory(agent, err) || !open_table(agent, err) ||
         !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
-        !rate_init(&agent->rate, agent->clock, err))
+        !rate_init(&agent->rate, agent->clock, err) ||
+        !update_receiver_sweep(agent->appliance->root, agent->log, err))
         return false;
     authenticator_init(&agent->authenticator, agent->identity.agent_id,
                        agent->appliance->config.auth_timestamp, agent->clock);

@@ -25,7 +25,6 @@ struct agent {
     const struct clock *clock;
     int64_t started_us; /* monotonic */
     struct identity identity;
-    struct path keys; /* AUTH_PUBLIC_KEY_FILE, read for each log-in: a key removed is trusted no more */
     struct authenticator authenticator;
     struct rate rate;
     struct sessions *sessions;
@@ -37,6 +36,7 @@ struct agent {
     atomic_int exports;       /* under way */
     atomic_bool stopping;     /* what waits for PostgreSQL gives up */
     atomic_bool support_busy; /* a support bundle is under way */
+    atomic_bool update_busy;  /* an upload is coming in or being verified */
     struct http_server *server;
 };
 

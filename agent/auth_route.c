@@ -4,6 +4,7 @@
 
 #include "agent/routes.h"
 #include "common/net/json_writer.h"
+#include "keys/trusted.h"
 
 enum { AUTH_ANSWER_BYTES = 512, SECONDS_TEXT_BYTES = 16 };
 
@@ -73,7 +74,8 @@ void answer_auth(struct http_request *request)
     struct agent *agent = agent_of(request);
     struct keyring keys;
     struct error err = {0};
-    if (!keyring_load(agent->keys.text, &keys, &err)) {
+    /* read for each log-in: a key removed is trusted no more */
+    if (!trusted_for_sessions(agent->appliance, &keys, &err)) {
         fail(request, &err);
         return;
     }

@@ -1,17 +1,19 @@
 /* agent: answers the server in signed sessions on :9876. */
 #include "agent/agent.h"
 #include "common/app/daemon.h"
+#include "keys/trusted.h"
 
 enum { TICK_MS = 1000 };
 
 static bool check(struct daemon *daemon, struct error *err)
 {
-    struct path path;
-    struct keyring keys;
-    if (!appliance_path(&daemon->appliance, daemon->appliance.config.auth_public_key_file, &path, err) ||
-        !keyring_load(path.text, &keys, err))
+    struct keyring sessions, updates;
+    if (!trusted_for_sessions(&daemon->appliance, &sessions, err))
         return false;
-    keyring_clear(&keys);
+    keyring_clear(&sessions);
+    if (!trusted_for_updates(&daemon->appliance, &updates, err))
+        return false;
+    keyring_clear(&updates);
     return true;
 }
 

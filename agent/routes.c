@@ -1,18 +1,15 @@
 #include "agent/routes.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "agent/auth_route.h"
 #include "agent/export_route.h"
 #include "agent/status.h"
 #include "agent/support_route.h"
-
-enum { UPDATE_DISCARD_BYTES = 64 * 1024 };
-
-static void answer_not_implemented(struct http_request *request)
-{
-    agent_refuse(request, 501, "not_implemented", "this version does not take updates over the network");
-}
+#include "agent/update_route.h"
+#include "agent/update_status.h"
 
 const struct http_route agent_routes[] = {
     {.method = HTTP_GET, .path = "/auth/challenge", .handle = answer_challenge},
@@ -22,10 +19,11 @@ const struct http_route agent_routes[] = {
     {.method = HTTP_GET, .path = "/support", .handle = answer_support},
     {.method = HTTP_POST,
      .path = "/update",
-     .max_body_bytes = UPDATE_DISCARD_BYTES,
-     .begin = answer_not_implemented,
-     .handle = answer_not_implemented},
-    {.method = HTTP_GET, .path = "/update/status", .handle = answer_not_implemented},
+     .max_body_bytes = SIZE_MAX, /* begin_update says how much */
+     .begin = begin_update,
+     .body = take_update,
+     .handle = answer_update},
+    {.method = HTTP_GET, .path = "/update/status", .handle = answer_update_status},
 };
 const size_t agent_route_count = COUNT_OF(agent_routes);
 
@@ -34,9 +32,30 @@ struct agent *agent_of(const struct http_request *request)
     return http_context(request);
 }
 
+/* What a request behind the token holds. */
+struct call {
+    struct session *session;
+    void *kept;
+    void (*release)(void *kept); /* NULL: nothing is kept */
+};
+
 struct session *session_of(const struct http_request *request)
 {
-    return http_data(request);
+    const struct call *call = http_data(request);
+    return call->session;
+}
+
+void agent_keep(struct http_request *request, void *kept, void (*release)(void *kept))
+{
+    struct call *call = http_data(request);
+    call->kept = kept;
+    call->release = release;
+}
+
+void *agent_kept(const struct http_request *request)
+{
+    const struct call *call = http_data(request);
+    return call->kept;
 }
 
 void agent_refuse(struct http_request *request, unsigned status, const char *error, const char *detail)
@@ -45,9 +64,25 @@ void agent_refuse(struct http_request *request, unsigned status, const char *err
     http_answer_error(request, status, error, detail);
 }
 
-static void release_session(void *session)
+static void release_call(void *context)
 {
-    session_release(session);
+    struct call *call = context;
+    if (call->release != NULL)
+        call->release(call->kept);
+    session_release(call->session);
+    free(call);
+}
+
+static void begin_call(struct http_request *request, struct session *session)
+{
+    struct call *call = calloc(1, sizeof(*call));
+    if (call == NULL) {
+        session_release(session);
+        http_answer_error(request, 500, "internal", NULL);
+        return;
+    }
+    call->session = session;
+    http_set_data(request, call, release_call);
 }
 
 static void require_token(struct http_request *request)
@@ -62,7 +97,7 @@ static void require_token(struct http_request *request)
         session = sessions_hold(agent_of(request)->sessions, token);
     }
     if (session != NULL) {
-        http_set_data(request, session, release_session);
+        begin_call(request, session);
         return;
     }
     http_add_header(request, "WWW-Authenticate", "Bearer");

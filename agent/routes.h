@@ -15,6 +15,10 @@ void agent_before(struct http_request *request);
 struct agent *agent_of(const struct http_request *request);
 /* The session of a request behind the token. */
 struct session *session_of(const struct http_request *request);
+/* A value of the handler's own that lives as long as the request behind the token; NULL when there is none.
+ */
+void agent_keep(struct http_request *request, void *kept, void (*release)(void *kept));
+void *agent_kept(const struct http_request *request);
 /* Refuses a request behind the token and notes it in its session. */
 void agent_refuse(struct http_request *request, unsigned status, const char *error, const char *detail);
 

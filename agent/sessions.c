@@ -1,6 +1,7 @@
 #include "agent/sessions.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static const struct {
     [SESSION_UNUSED] = {"nothing asked", "nothing_asked"},
     [SESSION_OK] = {"ok", "ok"},
     [SESSION_REFUSED] = {"refused", "refused"},
-    [SESSION_CUT_OFF] = {"export cut off", "cut_off"},
+    [SESSION_CUT_OFF] = {"cut off", "cut_off"},
 };
 
 const char *session_outcome_text(enum session_outcome outcome)
@@ -210,6 +211,16 @@ void session_note_alarms(struct session *session, int64_t alarms)
 {
     pthread_mutex_lock(&session->sessions->lock);
     session->summary.alarms += alarms;
+    pthread_mutex_unlock(&session->sessions->lock);
+}
+
+void session_note_update(struct session *session, enum session_outcome outcome, const char *version)
+{
+    struct session_summary *summary = &session->summary;
+    pthread_mutex_lock(&session->sessions->lock);
+    snprintf(summary->update_version, sizeof(summary->update_version), "%s", version);
+    if (outcome > summary->outcome)
+        summary->outcome = outcome;
     pthread_mutex_unlock(&session->sessions->lock);
 }
 

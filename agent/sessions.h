@@ -26,7 +26,7 @@ enum session_outcome {
     SESSION_UNUSED,  /* nothing was asked */
     SESSION_OK,      /* every request was answered */
     SESSION_REFUSED, /* a request was refused or failed */
-    SESSION_CUT_OFF, /* an export ended before its end */
+    SESSION_CUT_OFF, /* an export or an upload ended before its end */
 };
 const char *session_outcome_text(enum session_outcome outcome); /* for people */
 const char *session_outcome_word(enum session_outcome outcome); /* for programs */
@@ -38,7 +38,7 @@ struct session_summary {
     int64_t records;                            /* readings, of exports that came to their end */
     int64_t alarms;                             /* the same */
     int64_t bytes;                              /* of all exports, as sent */
-    char update_version[SESSION_VERSION_BYTES]; /* of an update delivered; "" */
+    char update_version[SESSION_VERSION_BYTES]; /* of the last update offered; "" */
     enum session_outcome outcome;               /* the worst of its requests */
 };
 
@@ -67,6 +67,7 @@ void session_release(struct session *session);
 void session_note(struct session *session, enum session_outcome outcome);
 void session_note_export(struct session *session, enum session_outcome outcome, int64_t records,
                          int64_t bytes);
+void session_note_update(struct session *session, enum session_outcome outcome, const char *version);
 void session_note_alarms(struct session *session, int64_t alarms);
 
 /* Ends what has expired and reports what is idle; call it about once a second. */

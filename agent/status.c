@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "agent/routes.h"
+#include "agent/update_status.h"
 #include "collector/telemetry_store.h"
 #include "common/net/json.h"
 #include "common/net/json_writer.h"
@@ -82,8 +83,7 @@ static void write_status(struct json_writer *writer, struct agent *agent)
     write_store(writer, agent);
     json_time_us(writer, "clock", clock_utc_us(agent->clock));
     json_i64(writer, "uptime_s", (clock_monotonic_us(agent->clock) - agent->started_us) / US_PER_S);
-    json_null(writer, "pending_update");
-    json_null(writer, "last_update");
+    write_update_summary(writer, agent);
     write_disk(writer, agent);
     write_collector(writer, agent);
     json_time_us(writer, "last_sync", last_sync_time_us(&agent->last_sync));

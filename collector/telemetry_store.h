@@ -6,15 +6,12 @@
 
 #include <stdint.h>
 
+#include "common/app/store_file.h"
 #include "common/base/buf.h"
 #include "common/os/file.h"
 #include "common/store/db.h"
 
 enum { STORE_ID_BYTES = 37, STORE_CHANNELS_MAX = 10000, STORE_CHUNK_ROWS = 4096 };
-
-/* The file in use: what data/current_store names, data/telemetry.db when there is none. folder:
- * TELEMETRY_DIR, absolute. */
-bool store_current_path(const char *folder, struct path *out, struct error *err) MUST_USE;
 
 struct store_reader;
 

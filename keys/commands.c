@@ -12,7 +12,7 @@ enum { PRIVATE_MODE = 0600, PUBLIC_MODE = 0644, RESULT_MAX_BYTES = 64 * 1024 };
 
 /* ---- results ---- */
 
-static bool print_result(struct buf *out, struct error *err)
+bool keytool_print(struct buf *out, struct error *err)
 {
     buf_append_byte(out, '\n');
     if (!buf_check(out, "the result", err))
@@ -38,7 +38,7 @@ static bool print_keys(const struct keytool *tool, const char *path, const struc
         for (size_t i = 0; i < ring->count; i++)
             buf_printf(&out, "%s%s  %u bits", i > 0 ? "\n" : "", ring->fingerprints[i],
                        rsa_public_bits(ring->keys[i]));
-        return print_result(&out, err);
+        return keytool_print(&out, err);
     }
     struct json_writer writer;
     json_writer_init(&writer, &out);
@@ -49,7 +49,7 @@ static bool print_keys(const struct keytool *tool, const char *path, const struc
         write_key(&writer, ring->fingerprints[i], rsa_public_bits(ring->keys[i]));
     json_end_array(&writer);
     json_end_object(&writer);
-    return print_result(&out, err);
+    return keytool_print(&out, err);
 }
 
 static bool load_and_print(const struct keytool *tool, const char *path, struct error *err)
@@ -86,8 +86,7 @@ static bool pair_make(struct pair *pair, unsigned bits, struct error *err)
            keyring_parse(buf_view(&pair->public_pem), &pair->ring, err);
 }
 
-/* A file that was not there, durable and whole, or none at all. */
-static bool write_new(const char *path, struct view content, mode_t mode, struct error *err)
+bool keytool_write_new(const char *path, struct view content, mode_t mode, struct error *err)
 {
     struct path temporary;
     if (!path_printf(&temporary, err, "%s.new", path) || !file_remove(temporary.text, err))
@@ -105,9 +104,9 @@ static bool write_new(const char *path, struct view content, mode_t mode, struct
 /* The public half first: a private key is never left behind whose public half is lost. */
 static bool write_pair(const struct keytool *tool, const struct pair *pair, struct error *err)
 {
-    if (!write_new(tool->public_file, buf_view(&pair->public_pem), PUBLIC_MODE, err))
+    if (!keytool_write_new(tool->public_file, buf_view(&pair->public_pem), PUBLIC_MODE, err))
         return false;
-    if (write_new(tool->private_file, buf_view(&pair->private_pem), PRIVATE_MODE, err))
+    if (keytool_write_new(tool->private_file, buf_view(&pair->private_pem), PRIVATE_MODE, err))
         return true;
     unlink(tool->public_file);
     return false;
@@ -130,7 +129,7 @@ static bool print_pair(const struct keytool *tool, const struct pair *pair, stru
         buf_printf(&out, "private key  %s\npublic key   %s\nfingerprint  %s", tool->private_file,
                    tool->public_file, fingerprint);
     }
-    return print_result(&out, err);
+    return keytool_print(&out, err);
 }
 
 bool keytool_generate(const struct keytool *tool, struct error *err)

@@ -23,13 +23,13 @@ static void answer_locked(struct http_request *request, int64_t retry_after_s)
     http_answer_error(request, 429, "locked", "too many wrong PINs: try again later");
 }
 
-/* True when the PIN is right; otherwise it has answered. */
-static bool pin_passes(struct http_request *request, struct view pin)
+/* True when the PIN is right; otherwise it has answered. session: NULL when nobody is logged in. */
+static bool pin_passes(struct http_request *request, const char *session, struct view pin)
 {
     const struct portal *portal = http_context(request);
     const struct log *log = &portal->daemon.log;
     int64_t retry_after_s = 0;
-    switch (pin_guard_check(portal->pins, http_peer_key(request), pin, &retry_after_s)) {
+    switch (pin_guard_check(portal->pins, http_peer_key(request), session, pin, &retry_after_s)) {
     case PIN_RIGHT:
         return true;
     case PIN_WRONG:
@@ -88,10 +88,22 @@ static bool has_session(struct http_request *request)
 static void check_person(struct http_request *request)
 {
     const char *pin = http_header(request, "X-Config-Pin");
+    bool logged_in = has_session(request);
+    char session[SESSION_ID_BYTES];
+    if (logged_in)
+        session_id(http_cookie(request, COOKIE_NAME), session);
     if (pin != NULL)
-        (void)pin_passes(request, view_of(pin)); /* it has answered when it does not */
-    else if (!has_session(request))
+        (void)pin_passes(request, logged_in ? session : NULL, view_of(pin)); /* it has answered if not */
+    else if (!logged_in)
         http_answer_error(request, 401, "pin_required", "log in with the PIN of this machine");
+}
+
+bool auth_needs_pin_itself(struct http_request *request)
+{
+    if (http_header(request, "X-Config-Pin") != NULL)
+        return true; /* the gate has compared it */
+    http_answer_error(request, 401, "pin_required", "this call needs the PIN itself, in X-Config-Pin");
+    return false;
 }
 
 void auth_gate(struct http_request *request)
@@ -147,7 +159,7 @@ void auth_login(struct http_request *request)
         http_answer_error(request, 400, "bad_request", err.text);
         return;
     }
-    if (!pin_passes(request, view_of(pin)))
+    if (!pin_passes(request, NULL, view_of(pin)))
         return;
     session_make(&portal->session_key, portal->daemon.clock, cookie);
     log_info(&portal->daemon.log, "log-in from %s", http_peer(request));

@@ -9,6 +9,8 @@ enum { AUTH_BODY_MAX_BYTES = 8 * 1024 };
 /* http_server_config.before: answers what may not pass. Every path below /api/ needs the PIN but for those
  * that its table names. */
 void auth_gate(struct http_request *request);
+/* For calls that a session is not enough for. False: it has answered 401. */
+bool auth_needs_pin_itself(struct http_request *request) MUST_USE;
 
 /* POST /api/login {"pin"} and POST /api/logout */
 void auth_login(struct http_request *request);

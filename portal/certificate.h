@@ -9,9 +9,6 @@
 #define PORTAL_CERT_FILE "data/portal_cert.pem"
 #define PORTAL_KEY_FILE  "data/portal_key.pem"
 
-/* Whether PORTAL_TLS asks for TLS: auto is yes unless bound to loopback. */
-bool certificate_wanted(const struct appliance_config *config);
-
 /* Makes a pair when there is none; of an operator's pair nothing is ever replaced. cert_pem, key_pem: empty
  * ones, filled. Errors: those of cert_pair_open. */
 bool certificate_load(const struct appliance *appliance, const struct clock *clock, struct buf *cert_pem,

@@ -1,5 +1,6 @@
 #include "portal/live.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "portal/alarms.h"
 #include "portal/api.h"
 #include "portal/status.h"
+#include "portal/update.h"
 
 enum { ALARM_EVENT_MAX_BYTES = 8 * 1024 };
 
@@ -14,12 +16,15 @@ struct live {
     struct portal *portal;
     struct http_events *events;
     int wake_fd; /* eventfd: somebody has begun to watch */
-    struct loop_watch *wake, *timer, *folder;
+    struct loop_watch *wake, *timer, *folder, *queue;
     atomic_bool send_all; /* with the next event: whoever came since the last one may have missed it */
+    pthread_mutex_t
+        update_lock; /* nobody begins to watch between reading the update's state and sending it */
     /* the loop's thread alone: */
     char store_id[STORE_ID_BYTES];
     int64_t sent_seq;         /* of store_id: all up to it were sent */
     struct alarm_mark alarms; /* those up to it were sent */
+    struct buf update;        /* its state as it was sent */
 };
 
 /* ---- what is sent ---- */
@@ -106,6 +111,51 @@ static void send_alarms(struct live *live)
     }
 }
 
+/* ---- the update ---- */
+
+/* Returns the event's name; NULL when the state cannot be read. */
+static const char *write_update(const struct portal *portal, struct buf *out)
+{
+    SCOPE_PENDING struct pending pending = {.notes = NULL};
+    struct error err;
+    struct json_writer writer;
+    if (!pending_read(portal->daemon.appliance.root, &pending, &err)) {
+        log_warn(&portal->daemon.log, "update: %s", err.text);
+        return NULL;
+    }
+    json_writer_init(&writer, out);
+    update_write_status(portal, &pending, &writer);
+    if (!buf_check(out, "an event", NULL))
+        return NULL;
+    return pending.state == UPDATE_PENDING ? "update_available" : "update";
+}
+
+/* Under the lock. One change is several files: only what another state comes of is sent. */
+static void send_update(struct live *live)
+{
+    SCOPE_BUF struct buf text = BUF_LIMIT(UPDATE_STATUS_MAX_BYTES);
+    const char *event = write_update(live->portal, &text);
+    if (event == NULL || view_equal(buf_view(&text), buf_view(&live->update)))
+        return;
+    http_events_send(live->events, event, NULL, buf_view(&text));
+    buf_clear(&live->update);
+    (void)buf_append_view(&live->update, buf_view(&text)); /* not kept: it is sent once more */
+}
+
+static void on_queue(void *context, const char *name)
+{
+    static const char *const names[] = {"meta.json", "approved.json", "state.json"};
+    struct live *live = context;
+    bool ours = name == NULL;
+    for (size_t i = 0; !ours && i < COUNT_OF(names); i++)
+        ours = strcmp(name, names[i]) == 0;
+    if (!ours)
+        return;
+    pthread_mutex_lock(&live->update_lock);
+    send_update(live);
+    pthread_mutex_unlock(&live->update_lock);
+}
+
 /* ---- the loop's callbacks ---- */
 
 /* Nobody watches: who comes next asks for the alarms itself. */
@@ -155,6 +205,7 @@ static bool add_watches(struct live *live, struct error *err)
 {
     struct loop *loop = live->portal->daemon.loop;
     struct path run;
+    struct path queue;
     live->wake = loop_fd(loop, live->wake_fd, EPOLLIN, on_wake, live, err);
     if (live->wake == NULL)
         return false;
@@ -164,7 +215,11 @@ static bool add_watches(struct live *live, struct error *err)
     if (!appliance_path(&live->portal->daemon.appliance, "run", &run, err))
         return false;
     live->folder = loop_folder(loop, run.text, on_folder, live, err);
-    return live->folder != NULL;
+    if (live->folder == NULL ||
+        !appliance_path(&live->portal->daemon.appliance, "pending_update", &queue, err))
+        return false;
+    live->queue = loop_folder(loop, queue.text, on_queue, live, err);
+    return live->queue != NULL;
 }
 
 struct live *live_start(struct portal *portal, struct error *err)
@@ -175,6 +230,8 @@ struct live *live_start(struct portal *portal, struct error *err)
         return NULL;
     }
     live->portal = portal;
+    live->update = (struct buf)BUF_LIMIT(UPDATE_STATUS_MAX_BYTES);
+    pthread_mutex_init(&live->update_lock, NULL);
     live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (live->wake_fd < 0)
         error_set_errno(err, "eventfd");
@@ -192,6 +249,7 @@ void live_stop(struct live *live)
 {
     if (live == NULL)
         return;
+    loop_remove(live->queue);
     loop_remove(live->folder);
     loop_remove(live->timer);
     loop_remove(live->wake);
@@ -205,6 +263,8 @@ void live_free(struct live *live)
         return;
     if (live->wake_fd >= 0)
         close(live->wake_fd);
+    pthread_mutex_destroy(&live->update_lock);
+    buf_clear(&live->update);
     free(live);
 }
 
@@ -221,6 +281,14 @@ static void add_first_values(const struct portal *portal, struct buf *first)
         http_event_format(first, "reading", NULL, buf_view(&data));
 }
 
+static void add_update(const struct portal *portal, struct buf *first)
+{
+    SCOPE_BUF struct buf data = BUF_LIMIT(UPDATE_STATUS_MAX_BYTES);
+    const char *event = write_update(portal, &data);
+    if (event != NULL)
+        http_event_format(first, event, NULL, buf_view(&data));
+}
+
 void live_subscribe(struct live *live, struct http_request *request)
 {
     SCOPE_BUF struct buf first = BUF_LIMIT((size_t)2 * PORTAL_JSON_MAX_BYTES);
@@ -229,7 +297,10 @@ void live_subscribe(struct live *live, struct http_request *request)
     if (buf_check(&health, "an event", NULL))
         http_event_format(&first, "service", NULL, buf_view(&health));
     add_first_values(live->portal, &first);
+    pthread_mutex_lock(&live->update_lock);
+    add_update(live->portal, &first);
     http_events_subscribe(live->events, request, buf_view(&first));
+    pthread_mutex_unlock(&live->update_lock);
     atomic_store(&live->send_all, true);
     uint64_t one = 1;
     if (write(live->wake_fd, &one, sizeof(one)) < 0)

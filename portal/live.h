@@ -1,5 +1,6 @@
-/* The event stream of the page: `reading` events about once a second and `service` events when watchdog or
- * collector write their state anew. Nobody watching: nothing runs.
+/* The event stream of the page: `reading` events about once a second, `service` events when watchdog or
+ * collector write their state anew, `update_available` when an update is queued and `update` when its state
+ * changes. Nobody watching: nothing runs.
  * Threads: live_subscribe from any; the rest from the loop's. */
 #ifndef PORTAL_LIVE_H
 #define PORTAL_LIVE_H

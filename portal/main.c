@@ -10,6 +10,9 @@
 #include "portal/live.h"
 #include "portal/pages.h"
 #include "portal/portal.h"
+#include "portal/update.h"
+#include "portal/update_details.h"
+#include "portal/update_progress.h"
 
 enum { STATUS_TEXT_BYTES = 700 };
 
@@ -27,6 +30,22 @@ static const struct http_route routes[] = {
     {.method = HTTP_GET, .path = "/api/history", .handle = history_get},
     {.method = HTTP_GET, .path = "/api/alarms", .handle = alarms_get},
     {.method = HTTP_GET, .path = "/api/events", .handle = api_events},
+    {.method = HTTP_GET, .path = "/api/update/status", .handle = update_status_get},
+    {.method = HTTP_GET, .path = "/api/update/details", .handle = update_details_get},
+    {.method = HTTP_GET, .path = "/api/update/history", .handle = update_history_get},
+    {.method = HTTP_GET, .path = "/api/update/progress", .handle = update_progress_get},
+    {.method = HTTP_POST,
+     .path = "/api/update/apply",
+     .max_body_bytes = UPDATE_BODY_MAX_BYTES,
+     .handle = update_apply},
+    {.method = HTTP_POST,
+     .path = "/api/update/later",
+     .max_body_bytes = UPDATE_BODY_MAX_BYTES,
+     .handle = update_later},
+    {.method = HTTP_POST,
+     .path = "/api/update/reject",
+     .max_body_bytes = UPDATE_BODY_MAX_BYTES,
+     .handle = update_reject},
     {.method = HTTP_GET, .path = "/*", .handle = pages_get},
 };
 
@@ -53,7 +72,7 @@ static bool load_secrets(struct portal *portal, struct error *err)
         return false;
     if (portal->secrets.config_pin[0] == '\0')
         log_warn(&portal->daemon.log, "CONFIG_PIN in credentials.env is empty: nobody can log in");
-    portal->tls = certificate_wanted(&appliance->config);
+    portal->tls = appliance_portal_tls(&appliance->config);
     return !portal->tls ||
            certificate_load(appliance, portal->daemon.clock, &portal->cert_pem, &portal->key_pem, err);
 }
@@ -78,6 +97,24 @@ static bool start_server(struct portal *portal, struct error *err)
     return portal->server != NULL;
 }
 
+/* The folder of updates is watched: it has to be there. */
+static bool make_queue(const struct portal *portal, struct error *err)
+{
+    SCOPE_PENDING struct pending pending = {.notes = NULL};
+    return pending_read(portal->daemon.appliance.root, &pending, err);
+}
+
+static bool start_streams(struct portal *portal, struct error *err)
+{
+    struct live *live = live_start(portal, err);
+    atomic_store(&portal->live, live);
+    if (live == NULL)
+        return false;
+    struct update_progress *progress = update_progress_start(portal, err);
+    atomic_store(&portal->progress, progress);
+    return progress != NULL;
+}
+
 static bool start(struct portal *portal, struct error *err)
 {
     const struct appliance *appliance = &portal->daemon.appliance;
@@ -95,19 +132,23 @@ static bool start(struct portal *portal, struct error *err)
     if (portal->history == NULL)
         return false;
     portal->pages = pages_new(err);
-    if (portal->pages == NULL || !start_server(portal, err))
+    if (portal->pages == NULL)
         return false;
-    struct live *live = live_start(portal, err);
-    atomic_store(&portal->live, live);
-    return live != NULL;
+    portal->details = update_details_new(err);
+    return portal->details != NULL && make_queue(portal, err) && start_server(portal, err) &&
+           start_streams(portal, err);
 }
 
 static void stop(struct portal *portal)
 {
     struct live *live = atomic_exchange(&portal->live, NULL);
+    struct update_progress *progress = atomic_exchange(&portal->progress, NULL);
     live_stop(live);
+    update_progress_stop(progress);
     http_server_stop(portal->server);
     live_free(live);
+    update_progress_free(progress);
+    update_details_free(portal->details);
     pages_free(portal->pages);
     readings_free(portal->history);
     readings_free(portal->readings);

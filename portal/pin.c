@@ -9,6 +9,7 @@
 
 enum { ADDRESS_BYTES = 64, PIN_BYTES = 128 };
 
+/* Of an address, or of a session: their texts differ. */
 struct address_row {
     char address[ADDRESS_BYTES];            /* "": free */
     int64_t wrong_us[PIN_WRONG_AN_ADDRESS]; /* a ring */
@@ -64,7 +65,7 @@ static int64_t wait_us(const int64_t *ring, unsigned size, unsigned count, int64
     return oldest_us + window_s * US_PER_S - now_us;
 }
 
-/* ---- addresses ---- */
+/* ---- addresses and sessions ---- */
 
 static struct address_row *find_row(struct pin_guard *guard, const char *address)
 {
@@ -92,26 +93,40 @@ static struct address_row *make_row(struct pin_guard *guard, const char *address
     return row;
 }
 
-static void count_wrong(struct pin_guard *guard, const char *address, int64_t now_us)
+static void count_wrong_of(struct pin_guard *guard, const char *address, int64_t now_us)
 {
     struct address_row *row = find_row(guard, address);
     if (row == NULL)
         row = make_row(guard, address);
     row->last_us = now_us;
     row->wrong_us[row->wrong_count++ % PIN_WRONG_AN_ADDRESS] = now_us;
-    guard->wrong_us[guard->wrong_count++ % PIN_WRONG_OVER_ALL] = now_us;
     if (wait_us(row->wrong_us, PIN_WRONG_AN_ADDRESS, row->wrong_count, PIN_WRONG_WINDOW_S, now_us) <= 0)
         return;
     row->locked_until_us = now_us + (int64_t)PIN_ADDRESS_LOCK_S * US_PER_S;
     row->wrong_count = 0;
 }
 
-static int64_t lock_wait_us(struct pin_guard *guard, const char *address, int64_t now_us)
+static void count_wrong(struct pin_guard *guard, const char *address, const char *session, int64_t now_us)
 {
+    count_wrong_of(guard, address, now_us);
+    if (session != NULL)
+        count_wrong_of(guard, session, now_us);
+    guard->wrong_us[guard->wrong_count++ % PIN_WRONG_OVER_ALL] = now_us;
+}
+
+static int64_t own_wait_us(struct pin_guard *guard, const char *address, int64_t now_us)
+{
+    const struct address_row *row = find_row(guard, address);
+    return row == NULL ? 0 : row->locked_until_us - now_us;
+}
+
+static int64_t lock_wait_us(struct pin_guard *guard, const char *address, const char *session, int64_t now_us)
+{
+    if (session != NULL)
+        return own_wait_us(guard, session, now_us);
     int64_t over_all =
         wait_us(guard->wrong_us, PIN_WRONG_OVER_ALL, guard->wrong_count, PIN_OVER_ALL_WINDOW_S, now_us);
-    const struct address_row *row = find_row(guard, address);
-    int64_t own = row == NULL ? 0 : row->locked_until_us - now_us;
+    int64_t own = own_wait_us(guard, address, now_us);
     return own > over_all ? own : over_all;
 }
 
@@ -128,32 +143,32 @@ static bool is_right(const struct pin_guard *guard, struct view pin)
                                     (struct view){(const char *)theirs, sizeof(theirs)});
 }
 
-static enum pin_verdict check_locked(struct pin_guard *guard, const char *address, struct view pin,
-                                     int64_t *retry_after_s)
+static enum pin_verdict check_locked(struct pin_guard *guard, const char *address, const char *session,
+                                     struct view pin, int64_t *retry_after_s)
 {
     int64_t now_us = clock_monotonic_us(guard->clock);
-    int64_t locked_us = lock_wait_us(guard, address, now_us);
+    int64_t locked_us = lock_wait_us(guard, address, session, now_us);
     if (locked_us > 0) {
         *retry_after_s = (locked_us + US_PER_S - 1) / US_PER_S;
         return PIN_LOCKED;
     }
     if (!is_right(guard, pin)) {
-        count_wrong(guard, address, now_us);
+        count_wrong(guard, address, session, now_us);
         return PIN_WRONG;
     }
-    struct address_row *row = find_row(guard, address);
+    struct address_row *row = find_row(guard, session == NULL ? address : session);
     if (row != NULL)
         row->wrong_count = 0; /* who knows it may mistype it again */
     return PIN_RIGHT;
 }
 
-enum pin_verdict pin_guard_check(struct pin_guard *guard, const char *address, struct view pin,
-                                 int64_t *retry_after_s)
+enum pin_verdict pin_guard_check(struct pin_guard *guard, const char *address, const char *session,
+                                 struct view pin, int64_t *retry_after_s)
 {
     if (guard->pin[0] == '\0')
         return PIN_UNSET;
     pthread_mutex_lock(&guard->lock);
-    enum pin_verdict verdict = check_locked(guard, address, pin, retry_after_s);
+    enum pin_verdict verdict = check_locked(guard, address, session, pin, retry_after_s);
     pthread_mutex_unlock(&guard->lock);
     return verdict;
 }

@@ -13,6 +13,8 @@
 
 struct live;
 struct pages;
+struct update_details;
+struct update_progress;
 
 struct portal {
     struct daemon daemon;
@@ -23,11 +25,13 @@ struct portal {
     struct readings *readings;
     struct readings *history; /* another one: a chart must not hold up the live values */
     struct pages *pages;
+    struct update_details *details;
     bool tls;
     struct buf cert_pem, key_pem; /* with tls */
     int64_t started_us;           /* monotonic */
     struct http_server *server;
-    _Atomic(struct live *) live; /* NULL while starting and stopping */
+    _Atomic(struct live *) live; /* NULL while starting and stopping; so the next */
+    _Atomic(struct update_progress *) progress;
 };
 
 enum { PORTAL_JSON_MAX_BYTES = 4 * 1024 * 1024 };

@@ -77,3 +77,11 @@ bool session_valid(const struct session_key *key, const struct clock *clock, con
     int64_t now_s = clock_utc_us(clock) / US_PER_S;
     return now_s < expiry_s && expiry_s - now_s <= SESSION_LIFETIME_S;
 }
+
+void session_id(const char *cookie, char out[SESSION_ID_BYTES])
+{
+    size_t size = strlen(cookie);
+    size_t used = size < SESSION_ID_BYTES ? size : SESSION_ID_BYTES - 1;
+    memcpy(out, cookie + size - used, used);
+    out[used] = '\0';
+}

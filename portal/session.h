@@ -11,6 +11,7 @@ enum {
     SESSION_KEY_BYTES = 32,
     SESSION_LIFETIME_S = 12 * 60 * 60,
     SESSION_COOKIE_BYTES = 128, /* NUL included */
+    SESSION_ID_BYTES = 33,
 };
 
 /* What signs: the key of the file, bound to the PIN. */
@@ -28,5 +29,8 @@ void session_make(const struct session_key *key, const struct clock *clock, char
 /* cookie: NULL is none. One that expires later than a new one would is refused too: the clock was set back.
  */
 bool session_valid(const struct session_key *key, const struct clock *clock, const char *cookie) MUST_USE;
+
+/* What tells a valid cookie's session from every other, for the guard of the PIN: part of its MAC. */
+void session_id(const char *cookie, char out[SESSION_ID_BYTES]);
 
 #endif

@@ -122,9 +122,8 @@ static bool copy_entry(void *context, const struct tree_entry *entry, struct err
     return error_set(err, ERR_INTERNAL, "an event of no kind");
 }
 
-/* Calls visit for all of a release's parts that are in the folder. */
-static bool walk_parts(int folder, bool (*visit)(void *, const struct tree_entry *, struct error *),
-                       void *context, struct error *err)
+bool release_walk(int folder, bool (*visit)(void *context, const struct tree_entry *entry, struct error *err),
+                  void *context, struct error *err)
 {
     for (size_t i = 0; i < COUNT_OF(release_parts); i++) {
         if (faccessat(folder, release_parts[i], F_OK, AT_SYMLINK_NOFOLLOW) != 0)
@@ -152,7 +151,7 @@ static bool stage(const char *path, int from, const char *version, struct error 
     SCOPE_FD int staging = file_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
     if (staging < 0)
         return false;
-    if (!walk_parts(from, copy_entry, &staging, err) || !write_version(path, version, err))
+    if (!release_walk(from, copy_entry, &staging, err) || !write_version(path, version, err))
         return false;
     if (fchmod(staging, FOLDER_MODE) != 0 || fsync(staging) != 0)
         return error_set_errno(err, "fsync %s", path);
@@ -272,7 +271,7 @@ bool release_tree_sha256(const char *folder, char out[RELEASE_TREE_HEX_BYTES], s
     if (fd < 0)
         return false;
     struct tree_lines lines = {.text = BUF_LIMIT(TREE_LINES_MAX_BYTES)};
-    bool ok = walk_parts(fd, hash_entry, &lines, err) && hash_lines(&lines, out, err);
+    bool ok = release_walk(fd, hash_entry, &lines, err) && hash_lines(&lines, out, err);
     buf_clear(&lines.text);
     return ok || error_wrap(err, "%s", folder);
 }

@@ -38,6 +38,12 @@ bool release_install(const char *root, const char *from, const char *version, st
  * publish --base has it; mode is 0755 or 0644. out: lowercase hex. */
 bool release_tree_sha256(const char *folder, char out[RELEASE_TREE_HEX_BYTES], struct error *err) MUST_USE;
 
+/* tree_walk (updater/tree.h) over the parts of a release folder that are there: bin, share, migrations.
+ * folder: borrowed descriptor. */
+struct tree_entry;
+bool release_walk(int folder, bool (*visit)(void *context, const struct tree_entry *entry, struct error *err),
+                  void *context, struct error *err) MUST_USE;
+
 struct release_list {
     char versions[RELEASE_LIST_MAX][RELEASE_VERSION_BYTES]; /* lowest first */
     size_t count;

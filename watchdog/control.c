@@ -134,6 +134,9 @@ static void apply(struct watchdog *watchdog, struct service *service, enum servi
         change_status(watchdog);
     if (changed || action == SERVICE_DO_KILL)
         tell_change(watchdog, service, before);
+    if (changed && (service->machine.state == SERVICE_WAITING || service->machine.state == SERVICE_HUNG))
+        updates_service_fell(watchdog, service,
+                             service->machine.state == SERVICE_HUNG ? "it hangs" : service->exit);
     do_action(watchdog, service, action);
 }
 
@@ -161,6 +164,7 @@ void control_start_all(struct watchdog *watchdog)
         log_error(&watchdog->log, "%s; the services stay at version %s", err.text, watchdog->version);
     for (size_t i = 0; i < watchdog->services.count; i++)
         apply(watchdog, &watchdog->services.items[i], SERVICE_START);
+    updates_started(watchdog);
 }
 
 /* Asks the last one that has not stopped yet; the one before it has its turn when that is gone. */
@@ -194,13 +198,15 @@ static void plan_deadline(struct watchdog *watchdog)
 /* What every callback ends with. */
 void control_settle(struct watchdog *watchdog)
 {
-    if (watchdog->phase != WATCHDOG_UP && all_stopped(watchdog)) {
-        if (watchdog->phase == WATCHDOG_RESTARTING)
+    bool halting = watchdog->phase == WATCHDOG_RESTARTING || watchdog->phase == WATCHDOG_ENDING;
+    if (halting && all_stopped(watchdog)) {
+        if (watchdog->phase == WATCHDOG_RESTARTING && !watchdog->succession)
             control_start_all(watchdog);
         else
             loop_stop(watchdog->loop);
     }
-    if (watchdog->phase == WATCHDOG_UP)
+    updates_settle(watchdog);
+    if (watchdog->phase == WATCHDOG_UP || watchdog->phase == WATCHDOG_RECOVERING)
         tell_ready(watchdog);
     plan_deadline(watchdog);
 }
@@ -210,10 +216,12 @@ void control_settle(struct watchdog *watchdog)
 void control_kill_strays(const struct watchdog *watchdog)
 {
     SCOPE_FREE struct process_tree *strays = malloc(sizeof(*strays));
-    pid_t known[SERVICES_MAX];
-    for (size_t i = 0; i < watchdog->services.count; i++)
+    pid_t known[SERVICES_MAX + 2];
+    size_t count = watchdog->services.count;
+    for (size_t i = 0; i < count; i++)
         known[i] = watchdog->services.items[i].pid;
-    if (strays == NULL || !process_tree_read(getpid(), known, watchdog->services.count, strays))
+    count += updates_children(&watchdog->updates, known + count);
+    if (strays == NULL || !process_tree_read(getpid(), known, count, strays))
         return;
     if (strays->count > 0)
         log_warn(&watchdog->log, "%zu processes were left behind: killed", strays->count);
@@ -256,6 +264,7 @@ static struct service *sender_of(const struct watchdog *watchdog, pid_t sender)
 void control_take_note(struct watchdog *watchdog, const struct notify_message *note)
 {
     char status[SERVICE_STATUS_BYTES];
+    char version[RELEASE_VERSION_BYTES];
     struct service *service = sender_of(watchdog, note->sender);
     if (service == NULL)
         return;
@@ -263,6 +272,8 @@ void control_take_note(struct watchdog *watchdog, const struct notify_message *n
         apply(watchdog, service, SERVICE_BEAT);
     if (notify_has(note, "READY=1"))
         apply(watchdog, service, SERVICE_READY);
+    if (service->built_in && notify_value(note, "X_TELEHAUL_VERSION", version, sizeof(version)))
+        updates_service_version(watchdog, service, version);
     if (notify_value(note, "STATUS", status, sizeof(status)) && strcmp(status, service->status) != 0) {
         snprintf(service->status, sizeof(service->status), "%s", status);
         change_status(watchdog);

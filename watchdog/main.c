@@ -4,6 +4,8 @@
 
 #include "common/app/options.h"
 #include "common/os/guard.h"
+#include "watchdog/licensed.h"
+#include "watchdog/probe.h"
 #include "watchdog/status.h"
 #include "watchdog/watchdog.h"
 
@@ -25,8 +27,12 @@ static bool supervise(const struct appliance *appliance, struct log *log, struct
     if (!watchdog_open(&watchdog, appliance, log, err))
         return false;
     bool ok = watchdog_run(&watchdog, err);
+    bool succession = watchdog.succession && watchdog.phase == WATCHDOG_RESTARTING;
     watchdog_close(&watchdog);
-    return ok;
+    if (!ok || !succession)
+        return ok;
+    watchdog_succeed(appliance, err);
+    return false;
 }
 
 static bool check_services(const struct appliance *appliance, struct error *err)
@@ -48,6 +54,11 @@ static int run(const struct arguments *arguments)
         return fail(&log, &err);
     log.level = (enum log_level)appliance.config.log_level;
     log.format = (enum log_format)appliance.config.log_format;
+    if (!arguments->check_config && !licensed(&appliance, &log, &err)) {
+        log_error(&log, "%s", err.text);
+        appliance_close(&appliance);
+        return 1;
+    }
     bool ok = arguments->check_config ? check_services(&appliance, &err) : supervise(&appliance, &log, &err);
     appliance_close(&appliance);
     if (!ok)
@@ -94,7 +105,8 @@ int main(int argc, char **argv)
         .name = "watchdog",
         .summary = "keeps the services of a machine alive",
         .usage = "watchdog --root DIR                   run in the foreground until SIGTERM\n"
-                 "watchdog --root DIR status [--json]   what runs; exit 0 when everything does",
+                 "watchdog --root DIR status [--json]   what runs; exit 0 when everything does\n"
+                 "watchdog --root DIR probe [VERSION]   whether agent and portal answer; exit 0 when both do",
         .options = options,
         .option_count = COUNT_OF(options),
         .epilog = "Exit codes: 0 done, 1 failed or not everything runs, 2 wrong usage or config.\n"
@@ -108,6 +120,8 @@ int main(int argc, char **argv)
         return run(&arguments);
     if (words.count == 1 && strcmp(words.items[0], "status") == 0)
         return status_command(arguments.root, arguments.json);
+    if (words.count >= 1 && words.count <= 2 && strcmp(words.items[0], "probe") == 0)
+        return probe_command(arguments.root, words.count == 2 ? words.items[1] : NULL);
     fprintf(stderr, "watchdog: unknown command `%s` (`watchdog --help` says more)\n", words.items[0]);
     return 2;
 }

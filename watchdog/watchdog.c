@@ -46,8 +46,10 @@ static void on_child(void *context, int signal_number)
     struct watchdog *watchdog = context;
     bool reaped = false;
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; reaped = true)
-        control_ended(watchdog, pid, status);
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; reaped = true) {
+        if (!updates_ended(watchdog, pid, status))
+            control_ended(watchdog, pid, status);
+    }
     if (reaped)
         control_kill_strays(watchdog);
     control_settle(watchdog);
@@ -95,6 +97,7 @@ static void on_root(void *context, const char *name)
     if (!take_flag(watchdog) || watchdog->phase != WATCHDOG_UP)
         return;
     log_info(&watchdog->log, "restart.flag: restarting all services");
+    watchdog->succession = updates_need_succession(watchdog);
     watchdog->phase = WATCHDOG_RESTARTING;
     control_settle(watchdog);
 }
@@ -201,6 +204,7 @@ static bool watch_the_rest(struct watchdog *watchdog, struct error *err)
     return watchdog->deadline != NULL && watchdog->status != NULL &&
            loop_fd(loop, watchdog->notify_fd, EPOLLIN, on_note, watchdog, err) != NULL &&
            loop_folder(loop, watchdog->appliance->root, on_root, watchdog, err) != NULL &&
+           updates_open(watchdog, err) &&
            (beat_ms == 0 || loop_timer(loop, 0, beat_ms, on_beat, NULL, err) != NULL);
 }
 
@@ -249,7 +253,7 @@ bool watchdog_run(struct watchdog *watchdog, struct error *err)
     log_info(&watchdog->log, "version %s, process %d, %s", watchdog->version, (int)getpid(),
              watchdog->appliance->root);
     take_flag(watchdog); /* everything is started anew anyway */
-    control_start_all(watchdog);
+    updates_recover(watchdog);
     control_settle(watchdog);
     return loop_run(watchdog->loop, err);
 }
@@ -288,4 +292,17 @@ void watchdog_close(struct watchdog *watchdog)
         unlink(watchdog->notify_path);
     scope_fd(&watchdog->notify_fd);
     scope_fd(&watchdog->lock_fd);
+}
+
+void watchdog_succeed(const struct appliance *appliance, struct error *err)
+{
+    struct path program;
+    sigset_t none;
+    if (!path_join(&program, appliance->root, "boot/start", err))
+        return;
+    char *const argv[] = {program.text, NULL};
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the loop's signals; exec would hand the mask on */
+    execv(program.text, argv);
+    error_set_errno(err, "%s", program.text);
 }

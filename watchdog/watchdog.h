@@ -8,6 +8,7 @@
 #include "common/os/loop.h"
 #include "updater/release.h"
 #include "watchdog/service.h"
+#include "watchdog/updates.h"
 
 enum {
     STATUS_PERIOD_MS = 10000, /* run/status.json is written that often, for CPU and memory */
@@ -19,6 +20,7 @@ enum {
 };
 
 enum watchdog_phase {
+    WATCHDOG_RECOVERING, /* `updater recover` runs, and nothing else yet */
     WATCHDOG_UP,         /* every service shall run */
     WATCHDOG_RESTARTING, /* every service shall stop, and then start */
     WATCHDOG_ENDING,     /* every service shall stop, and then we do */
@@ -37,6 +39,8 @@ struct watchdog {
     struct path self;                    /* our own program */
     char notify_path[SETTING_BYTES];
     int lock_fd, notify_fd;
+    struct updates updates;
+    bool succession; /* when everything has stopped, ROOT/boot/start takes over from us */
     struct loop_watch *deadline, *status;
     bool status_due;    /* a write is planned for STATUS_DELAY_MS from the change */
     bool ready_told;    /* to the system that supervises us */
@@ -48,8 +52,13 @@ struct watchdog {
  * then, on failure too. Errors: ERR_BUSY (another instance), ERR_NOT_FOUND (no release) ... */
 bool watchdog_open(struct watchdog *watchdog, const struct appliance *appliance, const struct log *log,
                    struct error *err) MUST_USE;
-/* Starts the services and runs until SIGTERM or SIGINT; returns when all of them have ended. */
+/* Starts the services and runs until SIGTERM or SIGINT; returns when all of them have ended, with
+ * `succession` when the caller is to become ROOT/boot/start (watchdog_succeed). */
 bool watchdog_run(struct watchdog *watchdog, struct error *err) MUST_USE;
 void watchdog_close(struct watchdog *watchdog);
+
+/* After watchdog_close: becomes ROOT/boot/start, the start of the version that `current` names now. Returns
+ * only when that failed. */
+void watchdog_succeed(const struct appliance *appliance, struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "common/app/appliance.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 
@@ -191,4 +192,20 @@ bool appliance_secrets(const struct appliance *appliance, struct appliance_secre
     }
     *out = secrets;
     return true;
+}
+
+static bool is_loopback(const char *bind)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, bind, &v4) == 1)
+        return (ntohl(v4.s_addr) & 0xFF000000U) == 0x7F000000U;
+    return inet_pton(AF_INET6, bind, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+bool appliance_portal_tls(const struct appliance_config *config)
+{
+    if (config->portal_tls == PORTAL_TLS_AUTO)
+        return !is_loopback(config->portal_bind);
+    return config->portal_tls == PORTAL_TLS_YES;
 }

@@ -72,6 +72,9 @@ bool appliance_path(const struct appliance *appliance, const char *name, struct 
 bool appliance_secrets(const struct appliance *appliance, struct appliance_secrets *out,
                        struct error *err) MUST_USE;
 
+/* Whether the portal serves TLS: PORTAL_TLS, where auto is yes unless bound to loopback. */
+bool appliance_portal_tls(const struct appliance_config *config);
+
 /* The file that `updater init` writes. */
 void appliance_default_config(struct buf *out);
 

@@ -119,7 +119,8 @@ bool daemon_run(struct daemon *daemon, const char *status, struct error *err)
         if (timer == NULL)
             return false;
     }
-    snprintf(beats.ready, sizeof(beats.ready), "READY=1\nSTATUS=%s", status);
+    snprintf(beats.ready, sizeof(beats.ready), "READY=1\nX_TELEHAUL_VERSION=%s\nSTATUS=%s",
+             daemon->appliance.version, status);
     beats.ready_told = notify_send(beats.ready);
     bool ok = loop_run(daemon->loop, err);
     notify_send("STOPPING=1");

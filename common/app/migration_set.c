@@ -1,6 +1,5 @@
 #include "common/app/migration_set.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,19 +30,6 @@ void migration_set_free(struct migration_set *set)
     free(set);
 }
 
-static bool name_ok(struct view name)
-{
-    if (name.size >= MIGRATION_NAME_BYTES || name.size < sizeof("0000_a.sql") - 1 || name.data[4] != '_')
-        return false;
-    for (size_t i = 0; i < name.size - 4; i++) {
-        unsigned char byte = (unsigned char)name.data[i];
-        bool ok = i < 4 ? isdigit(byte) != 0 : islower(byte) || isdigit(byte) || byte == '_';
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
 static bool ends_in_sql(struct view name)
 {
     return name.size > 4 && memcmp(name.data + name.size - 4, ".sql", 4) == 0;
@@ -51,7 +37,7 @@ static bool ends_in_sql(struct view name)
 
 static bool load_one(struct loaded *out, const char *folder, struct view name, struct error *err)
 {
-    if (!name_ok(name))
+    if (!migration_name_ok(name))
         return error_set(err, ERR_INPUT, "%s/%.*s: expected a name like 0001_what.sql", folder,
                          VIEW_ARG(name));
     memcpy(out->name, name.data, name.size);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/app/nearest.h"
@@ -287,6 +288,14 @@ static bool check_complete(const struct parse *parse, const struct option_list *
     if (words == NULL && parse->options_end < parse->argc)
         return error_set(err, ERR_USAGE, "unexpected word `%s`", parse->argv[parse->options_end]);
     return true;
+}
+
+const char *option_or(const char *typed, const char *variable, const char *otherwise)
+{
+    if (typed != NULL)
+        return typed;
+    const char *set = getenv(variable);
+    return set != NULL && set[0] != '\0' ? set : otherwise;
 }
 
 int options_parse(const struct program *program, int argc, char **argv, struct option_list *words)

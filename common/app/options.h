@@ -30,6 +30,29 @@ struct option {
     bool required;
 };
 
+/* Rows of a table. */
+static inline struct option option_text(const char *name, const char **target, const char *value_name,
+                                        const char *help)
+{
+    return (struct option){
+        .name = name, .kind = OPTION_TEXT, .target = target, .value_name = value_name, .help = help};
+}
+
+static inline struct option option_words(const char *name, struct option_list *target, const char *value_name,
+                                         const char *help)
+{
+    return (struct option){
+        .name = name, .kind = OPTION_LIST, .target = target, .value_name = value_name, .help = help};
+}
+
+static inline struct option option_flag(const char *name, bool *target, const char *help)
+{
+    return (struct option){.name = name, .kind = OPTION_FLAG, .target = target, .help = help};
+}
+
+/* What was typed, else what the environment says (NULL and "" say nothing), else the default. */
+const char *option_or(const char *typed, const char *variable, const char *otherwise);
+
 struct program {
     const char *name;
     const char *summary; /* one line: what it does */

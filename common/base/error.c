@@ -33,15 +33,33 @@ static enum error_code code_of_errno(int number)
     }
 }
 
+static void set(struct error *err, enum error_code code, const char *reason, const char *format,
+                va_list arguments)
+{
+    err->code = code;
+    err->sys_errno = 0;
+    err->reason = reason;
+    vsnprintf(err->text, sizeof(err->text), format, arguments);
+}
+
 bool error_set(struct error *err, enum error_code code, const char *format, ...)
 {
     if (err == NULL)
         return false;
-    err->code = code;
-    err->sys_errno = 0;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->text, sizeof(err->text), format, arguments);
+    set(err, code, NULL, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_refuse(struct error *err, enum error_code code, const char *reason, const char *format, ...)
+{
+    if (err == NULL)
+        return false;
+    va_list arguments;
+    va_start(arguments, format);
+    set(err, code, reason, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -51,12 +69,11 @@ bool error_set_errno(struct error *err, const char *format, ...)
     int number = errno;
     if (err == NULL)
         return false;
-    err->code = code_of_errno(number);
-    err->sys_errno = number;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->text, sizeof(err->text), format, arguments);
+    set(err, code_of_errno(number), NULL, format, arguments);
     va_end(arguments);
+    err->sys_errno = number;
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(number));
     return false;

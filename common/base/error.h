@@ -36,16 +36,22 @@ struct error {
     enum error_code code;
     int sys_errno;
     char text[ERROR_TEXT_BYTES]; /* UTF-8, one line, no final full stop */
+    const char *reason;          /* a stable word for programs, never freed; NULL: none but the code */
 };
 
-/* Each of the three always returns false, so that `return error_set(...)` reads well.
+/* Each of the four always returns false, so that `return error_set(...)` reads well.
  * err may be NULL (the caller does not care). A text that is too long is cut. */
 bool error_set(struct error *err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* With the stable word that contracts name for it; reason: a literal. The others set none, error_wrap keeps
+ * it. */
+bool error_refuse(struct error *err, enum error_code code, const char *reason, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 /* Takes the code from errno (ENOSPC: ERR_SPACE, ENOENT: ERR_NOT_FOUND ...) and adds its text. */
 bool error_set_errno(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Puts "<prefix>: " in front of the text; keeps the code. */
+/* Puts "<prefix>: " in front of the text; keeps the code and the reason. */
 bool error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The exit code of a program that ends with this error: 1 refused or failed, 2 wrong usage,

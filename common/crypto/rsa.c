@@ -270,15 +270,28 @@ bool rsa_public_fingerprint(const struct rsa_public *key, char out[SHA256_HEX_BY
 
 /* ---- signatures ---- */
 
-bool rsa_pss_sign(const struct rsa_private *key, struct view message, unsigned char *out, size_t *size,
-                  struct error *err)
+/* What mbedTLS asks for first is the salt, later on what blinds the private operation. */
+struct salt {
+    const unsigned char *fixed; /* SHA256_BYTES, given once; NULL: random */
+};
+
+static int salt_or_random(void *context, unsigned char *out, size_t size)
 {
-    unsigned char digest[SHA256_BYTES];
-    sha256_of(message, digest);
+    struct salt *salt = context;
+    if (salt->fixed == NULL || size != SHA256_BYTES)
+        return crypto_random(NULL, out, size);
+    memcpy(out, salt->fixed, size);
+    salt->fixed = NULL;
+    return 0;
+}
+
+static bool sign_digest(const struct rsa_private *key, const unsigned char digest[SHA256_BYTES],
+                        struct salt salt, unsigned char *out, size_t *size, struct error *err)
+{
     mbedtls_rsa_context *rsa = mbedtls_pk_rsa(key->key->pk);
     unsigned char signature[RSA_SIGNATURE_MAX_BYTES];
     pthread_mutex_lock(&key->key->mutex);
-    int status = mbedtls_rsa_rsassa_pss_sign_ext(rsa, crypto_random, NULL, MBEDTLS_MD_SHA256, sizeof(digest),
+    int status = mbedtls_rsa_rsassa_pss_sign_ext(rsa, salt_or_random, &salt, MBEDTLS_MD_SHA256, SHA256_BYTES,
                                                  digest, SHA256_BYTES, signature);
     pthread_mutex_unlock(&key->key->mutex);
     if (status != 0)
@@ -286,6 +299,24 @@ bool rsa_pss_sign(const struct rsa_private *key, struct view message, unsigned c
     *size = mbedtls_rsa_get_len(rsa);
     memcpy(out, signature, *size);
     return true;
+}
+
+bool rsa_pss_sign(const struct rsa_private *key, struct view message, unsigned char *out, size_t *size,
+                  struct error *err)
+{
+    unsigned char digest[SHA256_BYTES];
+    sha256_of(message, digest);
+    return sign_digest(key, digest, (struct salt){NULL}, out, size, err);
+}
+
+bool rsa_pss_sign_repeatable(const struct rsa_private *key, struct view message, unsigned char *out,
+                             size_t *size, struct error *err)
+{
+    unsigned char digest[SHA256_BYTES];
+    unsigned char salt[SHA256_BYTES];
+    sha256_of(message, digest);
+    hmac_sha256(VIEW_LITERAL("telehaul-pss-salt"), (struct view){(const char *)digest, sizeof(digest)}, salt);
+    return sign_digest(key, digest, (struct salt){salt}, out, size, err);
 }
 
 bool rsa_pss_verify(const struct rsa_public *key, struct view message, struct view signature)

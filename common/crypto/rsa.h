@@ -41,6 +41,10 @@ bool rsa_public_fingerprint(const struct rsa_public *key, char out[SHA256_HEX_BY
 /* out: RSA_SIGNATURE_MAX_BYTES; *size: the key's size in bytes. */
 bool rsa_pss_sign(const struct rsa_private *key, struct view message, unsigned char *out, size_t *size,
                   struct error *err) MUST_USE;
+/* The same with a salt that is a hash of the message (RFC 8017, section 9.1: the salt need not be random):
+ * the same message gives the same signature, so that packages are reproducible. */
+bool rsa_pss_sign_repeatable(const struct rsa_private *key, struct view message, unsigned char *out,
+                             size_t *size, struct error *err) MUST_USE;
 /* True only for a valid signature of exactly the key's size. */
 bool rsa_pss_verify(const struct rsa_public *key, struct view message, struct view signature);
 /* The same over a SHA-256 that the caller computed. */

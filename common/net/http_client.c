@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "common/base/text.h"
+#include "common/net/http_upload.h"
 
 enum {
     ERROR_BODY_MAX_BYTES = 64 * 1024, /* of an answer that is no 2xx */
@@ -280,6 +281,8 @@ static bool list_headers(const struct http_exchange *exchange, struct curl_slist
         if (!add_line(list, *header, err))
             return false;
     }
+    if (exchange->upload != NULL && !add_line(list, "Expect: 100-continue", err))
+        return false;
     /* without this curl would call every body a web form */
     return has_header(exchange->headers, "Content-Type") || add_line(list, "Content-Type:", err);
 }
@@ -299,7 +302,6 @@ static void set_connection(struct http_client *client)
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "telehaul/" TELEHAUL_VERSION);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_CLIENT_FLOOR_BYTES_S);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->floor_s);
     if (client->interface[0] != '\0')
         curl_easy_setopt(curl, CURLOPT_INTERFACE, client->interface);
@@ -326,11 +328,11 @@ static void set_request(CURL *curl, const struct http_exchange *exchange)
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, exchange->body.data);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body.size);
-    } else if (strcmp(exchange->method, "POST") == 0) {
+    } else if (exchange->upload == NULL && strcmp(exchange->method, "POST") == 0) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
-    } else {
+    } else if (exchange->upload == NULL) {
         curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, exchange->method);
@@ -427,7 +429,10 @@ bool http_client_exchange(struct http_client *client, struct http_exchange *exch
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+    struct http_sending sending = {
+        .upload = exchange->upload, .curl = curl, .err = err, .floor_s = client->floor_s};
     set_request(curl, exchange);
+    http_sending_set(&sending);
     exchange->status = 0;
     buf_reset(&client->headers);
     client->message[0] = '\0';
@@ -436,7 +441,7 @@ bool http_client_exchange(struct http_client *client, struct http_exchange *exch
     CURLcode code = curl_easy_perform(curl);
     keep_peer_certificate(client);
     if (code != CURLE_OK)
-        return transfer.refused ? false : explain(client, code, err);
+        return transfer.refused || sending.failed ? false : explain(client, code, err);
     /* for curl a connection that ends politely inside the headers is an answer without a body */
     return transfer.headers_done ||
            error_set(err, ERR_UNREACHABLE, "the connection to %s:%u broke off inside an answer's headers",

@@ -35,11 +35,23 @@ void http_client_free(struct http_client *client); /* NULL is fine */
  * ERR_CHANGED. */
 bool http_client_pin(struct http_client *client, const char *spki_sha256_hex, struct error *err) MUST_USE;
 
+/* A file as a request's body. It is announced with `Expect: 100-continue`: a server that refuses it by its
+ * headers gets none of it. The floor of progress holds while it is sent; then the answer may take its time.
+ */
+struct http_upload {
+    int fd;                                      /* borrowed; read from its beginning on, its place stays */
+    uint64_t bytes;                              /* of the file */
+    int answer_s;                                /* how long the answer may take when everything is sent */
+    void (*sent)(void *context, uint64_t bytes); /* so much has left so far; NULL: not needed */
+    void *context;
+};
+
 struct http_exchange {
-    const char *method;         /* "GET", "POST" */
-    const char *target;         /* path and query, percent-encoded by the caller; borrowed */
-    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-    struct view body;           /* sent when body.data is not NULL */
+    const char *method;               /* "GET", "POST" */
+    const char *target;               /* path and query, percent-encoded by the caller; borrowed */
+    const char *const *headers;       /* "Name: value", NULL-terminated; may be NULL */
+    struct view body;                 /* sent when body.data is not NULL */
+    const struct http_upload *upload; /* sent in place of body when not NULL; borrowed */
     /* Takes the answer's body of a 2xx; false stops the transfer (ERR_CANCELLED, or what err was set to by
      * the sink itself). NULL: it is kept in answer_body up to its limit. Bodies of other statuses always go
      * to answer_body (64 KiB). */
@@ -55,7 +67,8 @@ struct http_exchange {
 
 /* True when an answer came whole, whatever its status. Errors: ERR_UNREACHABLE (no connection, or it was lost
  * before the answer was whole), ERR_TIMEOUT, ERR_CHANGED (pin), ERR_PROTOCOL (not HTTP, headers too large, an
- * answer with neither Content-Length nor chunks), ERR_LIMIT (answer_body is full), ERR_CANCELLED. */
+ * answer with neither Content-Length nor chunks), ERR_LIMIT (answer_body is full), ERR_CANCELLED, ERR_CHANGED
+ * (the file of an upload ends too early), ERR_IO (it cannot be read). */
 bool http_client_exchange(struct http_client *client, struct http_exchange *exchange,
                           struct error *err) MUST_USE;
 

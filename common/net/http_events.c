@@ -190,7 +190,8 @@ size_t http_events_subscribers(struct http_events *events)
 
 void http_event_format(struct buf *out, const char *event, const char *id, struct view data)
 {
-    buf_printf(out, "event: %s\n", event);
+    if (event != NULL)
+        buf_printf(out, "event: %s\n", event);
     if (id != NULL)
         buf_printf(out, "id: %s\n", id);
     buf_append_text(out, "data: ");

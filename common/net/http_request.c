@@ -78,6 +78,11 @@ struct view http_body(const struct http_request *request)
     return buf_view(&request->body);
 }
 
+void http_limit_body(struct http_request *request, size_t max_bytes)
+{
+    request->max_taken_bytes = max_bytes;
+}
+
 void *http_context(const struct http_request *request)
 {
     return request->server->config.context;

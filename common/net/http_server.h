@@ -58,6 +58,9 @@ const char *http_peer_key(const struct http_request *request);
 struct view http_body(const struct http_request *request);
 /* The context given to http_server_start. */
 void *http_context(const struct http_request *request);
+/* For http_route.begin alone, in place of the route's max_body_bytes: so much of the body is taken, or, of a
+ * refused one, read and thrown away. */
+void http_limit_body(struct http_request *request, size_t max_bytes);
 /* A value of the handler's own that lives as long as the request; freed by `release` at its end, however
  * it ends. */
 void http_set_data(struct http_request *request, void *data, void (*release)(void *data));
@@ -101,9 +104,10 @@ struct http_route {
     void (*handle)(struct http_request *request); /* called when the body is complete */
     /* Instead of a body kept in memory: begin is called when the headers are there, before "100 Continue" is
      * sent, and may answer. Then a client that asked with `Expect: 100-continue` gets the answer at once and
-     * sends no body; of others the body is thrown away up to max_body_bytes first. body is called for each
-     * piece; when it returns false it has answered, which is sent after the body, too. handle is called last
-     * unless something has answered. Both NULL for ordinary routes. */
+     * sends no body; of others the body is thrown away up to max_body_bytes first (a longer one is announced:
+     * the answer comes at once). body is called for each piece; when it returns false it has answered, which
+     * is sent after the body, too. handle is called last unless something has answered. Both NULL for
+     * ordinary routes. */
     void (*begin)(struct http_request *request);
     bool (*body)(struct http_request *request, struct view piece);
 };
@@ -155,7 +159,7 @@ void http_events_free(struct http_events *events);
  * http_event_format. 503 `too_many_streams` when there are HTTP_SSE_MAX_SUBSCRIBERS. */
 void http_events_subscribe(struct http_events *events, struct http_request *request, struct view first);
 size_t http_events_subscribers(struct http_events *events);
-/* Thread-safe. id may be NULL. data: one line of JSON. */
+/* Thread-safe. event: NULL sends one without a name, a `message`. id may be NULL. data: one line of JSON. */
 void http_events_send(struct http_events *events, const char *event, const char *id, struct view data);
 void http_event_format(struct buf *out, const char *event, const char *id, struct view data);
 

@@ -1,6 +1,7 @@
 $(call unit,common/net/json,$(common_lib))
 $(call unit,common/net/json_writer,$(common_lib))
 $(call fuzz,json,$(common_lib))
+$(call unit,common/net/http_upload,$(common_lib))
 $(call unit,common/net/http_client,$(common_lib))
 $(call unit,common/net/http_address,$(common_lib))
 $(call unit,common/net/http_target,$(common_lib))

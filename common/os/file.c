@@ -138,6 +138,24 @@ bool file_read_private(const char *path, struct buf *out, struct error *err)
     return read_regular(path, S_IRWXG | S_IRWXO, out, err);
 }
 
+bool file_read_at(int fd, uint64_t offset, void *out, size_t size, struct error *err)
+{
+    char *to = out;
+    while (size > 0) {
+        ssize_t got = pread(fd, to, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(err, "read");
+        if (got == 0)
+            return error_set(err, ERR_CHANGED, "the file ends where more of it was expected");
+        to += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
 bool file_write_all(int fd, const void *data, size_t size, struct error *err)
 {
     const char *from = data;

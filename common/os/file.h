@@ -30,6 +30,10 @@ bool file_read_path(const char *path, struct buf *out, struct error *err) MUST_U
 /* The same, of a secret: ERR_DENIED when its group or others have any permission. */
 bool file_read_private(const char *path, struct buf *out, struct error *err) MUST_USE;
 
+/* Exactly so many bytes from that offset on; the descriptor's place stays. Errors: ERR_CHANGED (the file ends
+ * before), ERR_IO. */
+bool file_read_at(int fd, uint64_t offset, void *out, size_t size, struct error *err) MUST_USE;
+
 bool file_write_all(int fd, const void *data, size_t size, struct error *err) MUST_USE;
 
 /* Atomic and durable: writes `.<name>.tmp` beside it, fsyncs, renames over, fsyncs the folder. After a crash

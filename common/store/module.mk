@@ -1,4 +1,6 @@
 $(call unit,common/store/db,$(common_lib))
 $(call unit,common/store/migrate,$(common_lib))
+$(call unit,common/store/migrate_check,$(common_lib))
+$(call unit,common/store/db_copy,$(common_lib))
 $(call unit,common/store/db_rows,$(common_lib))
 $(call unit,common/store/pg,$(common_lib))

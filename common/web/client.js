@@ -22,11 +22,11 @@ async function readError(answer) {
         Number(answer.headers.get("Retry-After") ?? 0));
 }
 
-export async function call(method, path, body) {
+export async function call(method, path, body, headers = {}) {
     try {
         const answer = await fetch(path, {
             method,
-            headers: body === undefined ? {} : { "Content-Type": "application/json" },
+            headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
             body: body === undefined ? undefined : JSON.stringify(body),
             signal: AbortSignal.timeout(CALL_MS),
         });

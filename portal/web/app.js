@@ -11,6 +11,7 @@ import { beginCharts, hideCharts, showCharts } from "./charts.js";
 import { onLogin, showLogin } from "./login.js";
 import { logOut, machine, machineNow, on, start } from "./machine.js";
 import { beginOverview, showOverview } from "./overview.js";
+import { beginUpdates, showUpdates } from "./update.js";
 import { ageValues } from "./values.js";
 
 const byId = (id) => document.getElementById(id);
@@ -54,6 +55,7 @@ async function enter() {
     const begun = start();
     showOverview();
     showBadge();
+    showUpdates();
     showState();
     showView(currentRoute());
     await begun;
@@ -79,6 +81,7 @@ function retell() {
         return;
     showOverview();
     showBadge();
+    showUpdates();
     showState();
     VIEWS[seen].show(currentRoute().query);
 }
@@ -95,6 +98,7 @@ async function begin() {
     beginOverview();
     beginCharts();
     beginAlarms();
+    beginUpdates();
     on("status", showState);
     on("status", () => machine.status !== null && language.offer(machine.status.portal_language ?? "auto"));
     on("values", showState);

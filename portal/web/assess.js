@@ -7,6 +7,7 @@ import { addressOf } from "./common/route.js";
 
 const LOW_DISK_BYTES = 256 * 1024 * 1024;
 const ALARMS_SAID = 4;
+const RESTART_MS = 60_000; // an update's restart takes seconds; after a minute it is something else
 const ORDER = { problem: 0, attention: 1, info: 2 };
 
 function item(level, key, values = {}, hintKey = `${key}.hint`) {
@@ -89,9 +90,16 @@ function only(level, line, hint) {
     return { level, line, hint, items: [] };
 }
 
-/* facts: {status (null: not known yet), reachable, failure, open (alarms), values, nowMs}. Returns {level, line, hint, address, items}: the
+/* Away because of an update, and not for too long. */
+function restarts(update, awaySinceMs) {
+    return ["approved", "applying", "probation"].includes(update?.state) && Date.now() - awaySinceMs < RESTART_MS;
+}
+
+/* facts: {status (null: not known yet), reachable, awaySinceMs, failure, open (alarms), update, values, nowMs}. Returns {level, line, hint, address, items}: the
  * worst is the line; what only informs leaves the machine well. */
-export function assess({ status, reachable, failure, open, values, nowMs }) {
+export function assess({ status, reachable, awaySinceMs, failure, open, update, values, nowMs }) {
+    if (!reachable && restarts(update, awaySinceMs))
+        return only("wait", t("answer.restarting"), t("answer.restarting.hint"));
     if (!reachable)
         return only("offline", t("answer.offline"), t("answer.offline.hint"));
     if (status === null && failure !== "")

@@ -3,12 +3,13 @@
 import { call } from "./common/client.js";
 import { t } from "./common/texts.js";
 import { setText } from "./common/dom.js";
+import { countDown } from "./lock.js";
 
 const form = document.getElementById("login-form");
 const input = document.getElementById("pin");
 const message = document.getElementById("login-message");
 const submit = form.querySelector("button");
-let lockTimer = 0;
+let stopLock = () => {};
 
 function say(level, text) {
     message.hidden = text === "";
@@ -17,26 +18,15 @@ function say(level, text) {
     input.toggleAttribute("aria-invalid", level === "problem");
 }
 
-/* "4:59" */
-function minutes(seconds) {
-    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-}
-
-function countDown(seconds) {
-    clearInterval(lockTimer);
-    const end = Date.now() + seconds * 1000;
-    const tick = () => {
-        const left = Math.ceil((end - Date.now()) / 1000);
-        submit.disabled = left > 0;
-        if (left > 0) {
-            say("problem", t("login.locked", { left: minutes(left) }));
-            return;
-        }
-        clearInterval(lockTimer);
-        say("", t("login.unlocked"));
-    };
-    lockTimer = setInterval(tick, 1000);
-    tick();
+function lock(seconds) {
+    stopLock();
+    stopLock = countDown(seconds, (left) => {
+        submit.disabled = left !== null;
+        if (left === null)
+            say("", t("login.unlocked"));
+        else
+            say("problem", t("login.locked", { left }));
+    });
 }
 
 function explain(error) {
@@ -47,7 +37,7 @@ function explain(error) {
     else if (error.word === "no_pin")
         say("attention", t("login.no_pin"));
     else if (error.word === "locked")
-        countDown(error.retryAfterS || 60);
+        lock(error.retryAfterS || 60);
     else
         say("problem", t("login.failed", { detail: error.message }));
 }

@@ -20,9 +20,11 @@ export const machine = {
     channels: null,    // [{channel_id, name, unit, phys_min, phys_max, description}], null: not known yet
     latest: new Map(), // channel_id -> {timeMs, value}
     open: [],          // alarms that last, newest first
+    update: null,      // what GET /api/update/status answers; null: not known yet
+    awaySinceMs: null, // since when the machine has not answered; null: it does
 };
 
-/* "status", "channels", "values" (detail: what came), "alarms" (detail: the alarm, or null: all are new), "tick",
+/* "status", "channels", "values" (detail: what came), "alarms" (detail: the alarm, or null: all are new), "update", "tick",
  * "ended" (detail: a key of the texts, or null) */
 export function on(name, done) {
     changes.addEventListener(name, ({ detail }) => done(detail));
@@ -48,6 +50,11 @@ function learnClock(time) {
     clockOffsetMs = Date.parse(time) - Date.now();
 }
 
+function setReachable(reachable) {
+    machine.reachable = reachable;
+    machine.awaySinceMs = reachable ? null : machine.awaySinceMs ?? Date.now();
+}
+
 /* Ends the session's page when the machine says so; any other failure is shown in its place. */
 export function failed(error) {
     if (error.status === 401) {
@@ -55,7 +62,7 @@ export function failed(error) {
         return;
     }
     machine.failure = error.message;
-    machine.reachable = error.status !== 0;
+    setReachable(error.status !== 0);
     tell("status");
 }
 
@@ -67,7 +74,7 @@ async function loadStatus() {
         return false;
     }
     learnClock(machine.status.time);
-    machine.reachable = true;
+    setReachable(true);
     machine.failure = "";
     tell("status");
     return true;
@@ -123,7 +130,7 @@ function onAlarm(alarm) {
 
 function onReading({ time, values }) {
     learnClock(time);
-    machine.reachable = true;
+    setReachable(true);
     takeValues(values);
     const known = new Set(machine.channels?.map(({ channel_id: id }) => id));
     const unknown = values.map(({ channel_id: id }) => id).filter((id) => !known.has(id) && !orphans.has(id));
@@ -139,8 +146,13 @@ function onService({ time, watchdog, services, collector }) {
     if (machine.status === null)
         return;
     Object.assign(machine.status, { watchdog, services, collector });
-    machine.reachable = true;
+    setReachable(true);
     tell("status");
+}
+
+function onUpdate(update) {
+    machine.update = update;
+    tell("update", update);
 }
 
 /* The first time that the machine answers, watching begins. Alarms that came while it was away are asked for. */
@@ -148,7 +160,8 @@ async function refresh() {
     if (!await loadStatus())
         return;
     if (endWatch === null) {
-        endWatch = watch("/api/events", { reading: onReading, service: onService, alarm: onAlarm, broken: onBroken });
+        endWatch = watch("/api/events", { reading: onReading, service: onService, alarm: onAlarm, update: onUpdate,
+            update_available: onUpdate, broken: onBroken });
         await Promise.all([loadChannels(), loadAlarms()]);
     } else if ((machine.status.alarms?.open ?? 0) !== machine.open.length) {
         await loadAlarms();
@@ -163,7 +176,8 @@ async function onBroken() {
 /* ---- coming and going ---- */
 
 export async function start() {
-    Object.assign(machine, { status: null, reachable: true, failure: "", channels: null, latest: new Map(), open: [] });
+    Object.assign(machine, { status: null, reachable: true, failure: "", channels: null, latest: new Map(), open: [],
+        update: null, awaySinceMs: null });
     orphans = new Set();
     timers.push(setInterval(() => tell("tick"), TICK_MS), setInterval(refresh, STATUS_MS));
     await refresh();

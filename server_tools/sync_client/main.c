@@ -20,9 +20,12 @@ static bool run_session(const struct settings *settings, struct notices *notices
     if (settings->support != NULL)
         return support_fetch(settings, notices, err);
     report_init(&report);
-    bool done = sync_run(settings, notices, &report, err) && report_print(&report, settings->json, err);
+    struct error problem;
+    bool done = sync_run(settings, notices, &report, err);
+    bool worth_it = done || report.update.outcome != REPORT_UPDATE_NONE;
+    bool printed = !worth_it || report_print(&report, settings->json, done ? err : &problem);
     report_clear(&report);
-    return done;
+    return done && printed;
 }
 
 int main(int argc, char **argv)

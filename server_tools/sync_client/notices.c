@@ -39,8 +39,51 @@ void notices_begin(struct notices *notices, const char *what, int64_t total)
 {
     notices->what = what;
     notices->total = total;
+    notices->total_bytes = 0;
     notices->started_us = clock_monotonic_us(notices->clock);
     notices->drawn_us = notices->started_us;
+}
+
+void notices_begin_bytes(struct notices *notices, const char *what, int64_t total_bytes)
+{
+    notices_begin(notices, what, NOTICES_BYTES_ONLY);
+    notices->total_bytes = total_bytes;
+}
+
+static void draw_filled(const struct notices *notices, int64_t part)
+{
+    int filled = (int)(part * BAR_WIDTH / PERCENT);
+    fprintf(stderr, "\r%s [%.*s%*s] ", notices->what, filled, "########################", BAR_WIDTH - filled,
+            "");
+}
+
+/* 12 s, 4:05 min */
+static void draw_wait(int64_t seconds)
+{
+    enum { MINUTE_S = 60 };
+    if (seconds < MINUTE_S)
+        fprintf(stderr, "%" PRId64 " s left", seconds);
+    else
+        fprintf(stderr, "%" PRId64 ":%02" PRId64 " min left", seconds / MINUTE_S, seconds % MINUTE_S);
+}
+
+static void draw_bytes_of(const struct notices *notices, int64_t bytes, int64_t now_us)
+{
+    char size[TEXT_SIZE_BYTES];
+    char total[TEXT_SIZE_BYTES];
+    char rate[TEXT_SIZE_BYTES];
+    int64_t us = now_us - notices->started_us;
+    double a_second = us > 0 ? (double)bytes * US_PER_S / (double)us : 0;
+    int64_t part = bytes < notices->total_bytes ? bytes * PERCENT / notices->total_bytes : PERCENT;
+    draw_filled(notices, part);
+    fprintf(stderr, "%3" PRId64 "%%  %s of %s  %s/s  ", part, text_bytes_for_people(size, (uint64_t)bytes),
+            text_bytes_for_people(total, (uint64_t)notices->total_bytes),
+            text_bytes_for_people(rate, (uint64_t)a_second));
+    if (part == PERCENT)
+        fputs("the machine verifies it", stderr);
+    else if (a_second > 0)
+        draw_wait((int64_t)((double)(notices->total_bytes - bytes) / a_second) + 1);
+    fputs("\033[K", stderr);
 }
 
 static void draw_bytes(struct notices *notices, int64_t bytes, int64_t now_us)
@@ -59,11 +102,9 @@ static void draw(struct notices *notices, int64_t done, int64_t bytes, int64_t n
     char rate[COUNT_TEXT_BYTES];
     char size[TEXT_SIZE_BYTES];
     int64_t part = notices->total > 0 && done < notices->total ? done * PERCENT / notices->total : PERCENT;
-    int filled = notices->total > 0 ? (int)(part * BAR_WIDTH / PERCENT) : 0;
     int64_t us = now_us - notices->started_us;
     double a_second = us > 0 ? (double)done * US_PER_S / (double)us : 0;
-    fprintf(stderr, "\r%s [%.*s%*s] ", notices->what, filled, "########################", BAR_WIDTH - filled,
-            "");
+    draw_filled(notices, notices->total > 0 ? part : 0);
     if (notices->total > 0)
         fprintf(stderr, "%3" PRId64 "%%  ", part);
     fprintf(stderr, "%s readings  %s  %s/s\033[K", count_for_people(count, done),
@@ -78,7 +119,9 @@ void notices_advance(struct notices *notices, int64_t done, int64_t bytes)
     if (now_us - notices->drawn_us < (int64_t)NOTICE_BAR_INTERVAL_MS * US_PER_MS)
         return;
     notices->drawn_us = now_us;
-    if (notices->total == NOTICES_BYTES_ONLY)
+    if (notices->total_bytes > 0)
+        draw_bytes_of(notices, bytes, now_us);
+    else if (notices->total == NOTICES_BYTES_ONLY)
         draw_bytes(notices, bytes, now_us);
     else
         draw(notices, done, bytes, now_us);

@@ -18,6 +18,7 @@ struct notices {
     bool bar_drawn; /* the cursor stands behind it */
     const char *what;
     int64_t total;
+    int64_t total_bytes;          /* 0: not known */
     int64_t started_us, drawn_us; /* monotonic */
 };
 
@@ -29,6 +30,8 @@ void notice(struct notices *notices, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A bar begins. what: a word, borrowed ("receiving"). total: readings, 0 when unknown, or
  * NOTICES_BYTES_ONLY. */
 void notices_begin(struct notices *notices, const char *what, int64_t total);
+/* The same of so many bytes and nothing else: with what is left to wait. */
+void notices_begin_bytes(struct notices *notices, const char *what, int64_t total_bytes);
 /* Draws at most every NOTICE_BAR_INTERVAL_MS, so it may be called for every piece. */
 void notices_advance(struct notices *notices, int64_t done, int64_t bytes);
 /* Takes the bar away. */

@@ -47,6 +47,35 @@ static void write_number(struct json_writer *writer, const char *key, int64_t va
         json_null(writer, key);
 }
 
+static void write_word(struct json_writer *writer, const char *key, const char *word)
+{
+    if (word[0] != '\0')
+        json_string(writer, key, word);
+    else
+        json_null(writer, key);
+}
+
+static void write_update(struct json_writer *writer, const struct report_update *update)
+{
+    static const char *const outcomes[] = {[REPORT_UPDATE_QUEUED] = "queued",
+                                           [REPORT_UPDATE_REFUSED] = "refused",
+                                           [REPORT_UPDATE_FAILED] = "failed"};
+    if (update->outcome == REPORT_UPDATE_NONE) {
+        json_null(writer, "update");
+        return;
+    }
+    json_object(writer, "update");
+    json_string(writer, "outcome", outcomes[update->outcome]);
+    json_string(writer, "version", update->version);
+    json_string(writer, "file", update->file);
+    json_i64(writer, "bytes", update->bytes);
+    json_double(writer, "seconds", (double)update->us / US_PER_S);
+    write_word(writer, "status", update->status);
+    write_word(writer, "reason", update->reason);
+    write_word(writer, "detail", update->detail);
+    json_end_object(writer);
+}
+
 static void write_json(const struct report *report, struct buf *out)
 {
     struct json_writer writer;
@@ -82,6 +111,8 @@ static void write_json(const struct report *report, struct buf *out)
         json_null(&writer, "database");
     json_double(&writer, "seconds", (double)report->us / US_PER_S);
     json_double(&writer, "rate", rate(report));
+    json_bool(&writer, "exported", report->exported);
+    write_update(&writer, &report->update);
     json_end_object(&writer);
     buf_append_byte(out, '\n');
 }
@@ -118,6 +149,27 @@ static void write_readings(const struct report *report, struct buf *out)
                (double)report->us / US_PER_S);
 }
 
+static void write_delivery(const struct report_update *update, struct buf *out)
+{
+    char size[TEXT_SIZE_BYTES];
+    char rate[TEXT_SIZE_BYTES];
+    double a_second = update->us > 0 ? (double)update->bytes * US_PER_S / (double)update->us : 0;
+    if (update->outcome != REPORT_UPDATE_QUEUED)
+        return;
+    buf_printf(out, "  update     %s is delivered and verified: %s, %s/s, %.2f s\n", update->version,
+               text_bytes_for_people(size, (uint64_t)update->bytes),
+               text_bytes_for_people(rate, (uint64_t)a_second), (double)update->us / US_PER_S);
+    buf_append_text(out, "             it waits for the operator's approval at the machine's page (or for\n"
+                         "             what UPDATE_APPROVAL in its config.txt says instead)\n");
+}
+
+static const char *nothing(const struct report *report)
+{
+    if (!report->exported)
+        return "the export failed";
+    return report->archives.size > 0 ? "no new readings" : "nothing new";
+}
+
 static void write_text(const struct report *report, struct buf *out)
 {
     char alarms[COUNT_TEXT_BYTES];
@@ -126,8 +178,7 @@ static void write_text(const struct report *report, struct buf *out)
     if (report->records > 0)
         write_readings(report, out);
     else
-        buf_printf(out, "%s: %s\n", report->client_id,
-                   report->archives.size > 0 ? "no new readings" : "nothing new");
+        buf_printf(out, "%s: %s\n", report->client_id, nothing(report));
     if (report->alarms > 0)
         buf_printf(out, "  alarms     %s raised or resolved\n", count_for_people(alarms, report->alarms));
     for (const char *path = NULL; (path = next_archive(report, path)) != NULL;)
@@ -135,6 +186,7 @@ static void write_text(const struct report *report, struct buf *out)
     write_database(report, out);
     if (changed[0] != '\0')
         buf_printf(out, "  channels   %s\n", changed);
+    write_delivery(&report->update, out);
 }
 
 bool report_print(const struct report *report, bool json, struct error *err)

@@ -11,6 +11,31 @@
 
 enum { REPORT_MAX_BYTES = 4 * 1024 * 1024 };
 
+enum {
+    REPORT_VERSION_BYTES = 64,
+    REPORT_WORD_BYTES = 64,
+    REPORT_DETAIL_BYTES = 256,
+};
+
+enum report_update_outcome {
+    REPORT_UPDATE_NONE,    /* none was asked for, or it came to no attempt */
+    REPORT_UPDATE_QUEUED,  /* the machine has it */
+    REPORT_UPDATE_REFUSED, /* the machine does not want it */
+    REPORT_UPDATE_FAILED,  /* it did not get there */
+};
+
+/* What became of an update. */
+struct report_update {
+    enum report_update_outcome outcome;
+    const char *file; /* borrowed */
+    char version[REPORT_VERSION_BYTES];
+    int64_t bytes;
+    int64_t us;                       /* of the last attempt, with the machine's verification */
+    char status[REPORT_WORD_BYTES];   /* the machine's words; "" */
+    char reason[REPORT_WORD_BYTES];   /* of bad_package; "" */
+    char detail[REPORT_DETAIL_BYTES]; /* "" */
+};
+
 struct report {
     const char *client_id; /* borrowed, as the next */
     const char *database;  /* "": none */
@@ -32,7 +57,9 @@ struct report {
     int64_t first_seq, last_seq; /* first -1: nothing came, or without seq; last: where the cursor stands */
     int64_t alarms_last_seq;     /* where that of alarms stands */
     int64_t period_start_us, period_end_us;
-    int64_t us; /* spent on receiving */
+    int64_t us;    /* spent on receiving */
+    bool exported; /* nothing of the export failed */
+    struct report_update update;
 };
 
 void report_init(struct report *report);

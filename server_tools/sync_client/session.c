@@ -33,7 +33,7 @@ static void make_harmless(char *text)
     }
 }
 
-static void refusal_text(const struct http_exchange *exchange, const char *member, char *out,
+void session_answer_text(const struct http_exchange *exchange, const char *member, char *out,
                          size_t out_bytes)
 {
     out[0] = '\0';
@@ -48,7 +48,7 @@ static void refusal_text(const struct http_exchange *exchange, const char *membe
 
 void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL_WORD_BYTES])
 {
-    refusal_text(exchange, "error", out, REFUSAL_WORD_BYTES);
+    session_answer_text(exchange, "error", out, REFUSAL_WORD_BYTES);
 }
 
 bool session_refused(const struct session *session, const struct http_exchange *exchange,
@@ -56,8 +56,8 @@ bool session_refused(const struct session *session, const struct http_exchange *
 {
     char word[REFUSAL_WORD_BYTES];
     char detail[REFUSAL_DETAIL_BYTES];
-    refusal_text(exchange, "error", word, sizeof(word));
-    refusal_text(exchange, "detail", detail, sizeof(detail));
+    session_answer_text(exchange, "error", word, sizeof(word));
+    session_answer_text(exchange, "detail", detail, sizeof(detail));
     return error_set(err, code, "%s:%d answered %u%s%s%s%s to %s %s", session->settings->host,
                      (int)session->settings->port, exchange->status, word[0] != '\0' ? " " : "", word,
                      detail[0] != '\0' ? ", " : "", detail, exchange->method, exchange->target);

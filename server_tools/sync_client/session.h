@@ -46,6 +46,9 @@ bool session_exchange(struct session *session, struct http_exchange *exchange, s
  * there are any. Always false. */
 bool session_refused(const struct session *session, const struct http_exchange *exchange,
                      enum error_code code, struct error *err);
+/* A text member of the answer in JSON, harmless for a terminal; "" when there is none. */
+void session_answer_text(const struct http_exchange *exchange, const char *member, char *out,
+                         size_t out_bytes);
 /* The stable word of a refusal ("store_changed"), "" when there is none. */
 enum { REFUSAL_WORD_BYTES = 64 };
 void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL_WORD_BYTES]);

@@ -12,13 +12,15 @@ enum { GO_ON = -1, DEFAULT_PORT = 9876, PORT_MAX = 65535, FLOOR_MAX_S = 3600 };
 
 /* The options as they were typed. */
 struct typed {
-    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept, *support;
+    const char *host, *bind, *client_id, *key, *since, *data_storage, *db, *fingerprint, *accept, *support,
+        *update;
     int64_t port, floor_s;
     bool plain_auth, json, quiet;
 };
 
 static const char usage[] =
-    "sync_client --host HOST [--client-id ID] [--key private.pem] [--port 9876] [--since TIME]\n"
+    "sync_client --host HOST [--client-id ID] [--key private.pem] [--port 9876] [--update ZIP] [--since "
+    "TIME]\n"
     "            [--data-storage DIR] [--db URL|none] [--fingerprint HEX] [--accept-new-host yes|no|ask]\n"
     "sync_client --host HOST --support FILE [--key private.pem] ...\n"
     "sync_client import FILE... [--client-id ID] [--db URL]";
@@ -26,7 +28,10 @@ static const char usage[] =
 static const char epilog[] =
     "One session: log in with a signature, fetch what is new since the last time (readings, alarms, and how\n"
     "the channels are described) into an archive, DATA_STORAGE/CLIENT_ID/<time>.zst (.gz of an agent that\n"
-    "has no zstd), and import it into the central database. `import` reads such archives again; importing\n"
+    "has no zstd), and import it into the central database; then deliver the update, also when fetching "
+    "failed\n"
+    "(exit 1). An update waits there for the operator's approval, at the machine's page. `import` reads such "
+    "archives again; importing\n"
     "one twice changes nothing.\n"
     "\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 could not reach the machine,\n"
@@ -77,19 +82,12 @@ static bool fill_db(const struct typed *typed, struct settings *out, struct erro
     return true;
 }
 
-static const char *first_of(const char *a, const char *b, const char *c)
-{
-    if (a != NULL)
-        return a;
-    return b != NULL && b[0] != '\0' ? b : c;
-}
-
 static bool fill_import(const struct typed *typed, struct settings *out, struct error *err)
 {
     if (out->files.count == 0)
         return error_set(err, ERR_USAGE, "import: which files?");
     if (typed->host != NULL || typed->since != NULL || typed->fingerprint != NULL || typed->plain_auth ||
-        typed->support != NULL)
+        typed->support != NULL || typed->update != NULL)
         return error_set(err, ERR_USAGE, "import reads files: options of a session have no place there");
     if (out->db.text[0] == '\0')
         return error_set(err, ERR_USAGE, "import needs a database: --db none has no place there");
@@ -110,12 +108,15 @@ static bool fill_session(const struct typed *typed, struct settings *out, struct
     if (!central_client_id_ok(out->client_id))
         return error_set(err, ERR_USAGE, "--client-id: 1 to 64 of A-Z a-z 0-9 . _ -, found `%s`%s",
                          out->client_id, typed->client_id == NULL ? " (the host): give one" : "");
-    if (typed->support != NULL && (typed->since != NULL || typed->db != NULL))
+    if (typed->support != NULL && (typed->since != NULL || typed->db != NULL || typed->update != NULL))
         return error_set(err, ERR_USAGE,
-                         "--support fetches nothing else: --since and --db have no place there");
+                         "--support does nothing else: --since, --db and --update have no place there");
     if (typed->support != NULL && typed->support[0] == '\0')
         return error_set(err, ERR_USAGE, "--support: expected the name of a file");
+    if (typed->update != NULL && typed->update[0] == '\0')
+        return error_set(err, ERR_USAGE, "--update: expected the name of a package");
     out->support = typed->support;
+    out->update = typed->update;
     if (typed->since != NULL && !check_since(typed->since, out->since, err))
         return false;
     if (typed->fingerprint != NULL && !check_fingerprint(typed->fingerprint, out->fingerprint, err))
@@ -129,7 +130,7 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
     *out = (struct settings){
         .bind = typed->bind,
         .client_id = typed->client_id,
-        .key_file = first_of(typed->key, getenv("TELEHAUL_KEY"), "./private.pem"),
+        .key_file = option_or(typed->key, "TELEHAUL_KEY", "./private.pem"),
         .port = typed->port,
         .data_storage = typed->data_storage,
         .plain_auth = typed->plain_auth,
@@ -150,12 +151,6 @@ static bool fill(const struct typed *typed, const struct option_list *words, str
 
 /* ---- the table ---- */
 
-static struct option text(const char *name, const char **target, const char *value_name, const char *help)
-{
-    return (struct option){
-        .name = name, .kind = OPTION_TEXT, .target = target, .value_name = value_name, .help = help};
-}
-
 static struct option number(const char *name, int64_t *target, int64_t max, const char *help)
 {
     return (struct option){.name = name,
@@ -167,39 +162,37 @@ static struct option number(const char *name, int64_t *target, int64_t max, cons
                            .help = help};
 }
 
-static struct option flag(const char *name, bool *target, const char *help)
-{
-    return (struct option){.name = name, .kind = OPTION_FLAG, .target = target, .help = help};
-}
-
 static int parse(struct typed *typed, struct option_list *words, int argc, char **argv)
 {
     const struct option options[] = {
-        text("host", &typed->host, "HOST", "name or address of the machine"),
-        text("client-id", &typed->client_id, "ID",
-             "the machine's name here: folder of its archives, name in the database (the host)"),
-        text("key", &typed->key, "FILE",
-             "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"),
+        option_text("host", &typed->host, "HOST", "name or address of the machine"),
+        option_text("client-id", &typed->client_id, "ID",
+                    "the machine's name here: folder of its archives, name in the database (the host)"),
+        option_text("key", &typed->key, "FILE",
+                    "private key that signs the log-in ($TELEHAUL_KEY, else ./private.pem)"),
         number("port", &typed->port, PORT_MAX, "port of the machine's agent (9876)"),
-        text("since", &typed->since, "TIME",
-             "fetch what is strictly later than this, whatever was fetched before; the cursor stays"),
-        text("data-storage", &typed->data_storage, "DIR",
-             "folder of archives and known hosts (data_storage)"),
-        text("db", &typed->db, "URL",
-             "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
-             "(DATA_STORAGE/central.db)"),
-        text("support", &typed->support, "FILE",
-             "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
-        text("fingerprint", &typed->fingerprint, "HEX",
-             "the agent's fingerprint as its owner tells it; also replaces a known one"),
-        text("accept-new-host", &typed->accept, "yes|no|ask",
-             "trust an agent at first sight? (ask, which is no without a terminal)"),
-        flag("plain-auth", &typed->plain_auth,
-             "sign the time of day in place of a challenge, for agents that know no other form"),
+        option_text("since", &typed->since, "TIME",
+                    "fetch what is strictly later than this, whatever was fetched before; the cursor stays"),
+        option_text("data-storage", &typed->data_storage, "DIR",
+                    "folder of archives and known hosts (data_storage)"),
+        option_text(
+            "db", &typed->db, "URL",
+            "central database: a path is SQLite, else postgresql://USER@HOST/NAME; none: archives only "
+            "(DATA_STORAGE/central.db)"),
+        option_text("update", &typed->update, "ZIP",
+                    "deliver this update after the export; it is checked here, and verified by the machine"),
+        option_text("support", &typed->support, "FILE",
+                    "fetch the machine's support bundle (tar.zst) into this new file, and nothing else"),
+        option_text("fingerprint", &typed->fingerprint, "HEX",
+                    "the agent's fingerprint as its owner tells it; also replaces a known one"),
+        option_text("accept-new-host", &typed->accept, "yes|no|ask",
+                    "trust an agent at first sight? (ask, which is no without a terminal)"),
+        option_flag("plain-auth", &typed->plain_auth,
+                    "sign the time of day in place of a challenge, for agents that know no other form"),
         number("floor-seconds", &typed->floor_s, FLOOR_MAX_S, "give up below 64 bytes/s for so long (20)"),
-        text("bind", &typed->bind, "ADDRESS", "connect from this address of this computer"),
-        flag("json", &typed->json, "the result as one JSON object"),
-        flag("quiet", &typed->quiet, "only errors on standard error"),
+        option_text("bind", &typed->bind, "ADDRESS", "connect from this address of this computer"),
+        option_flag("json", &typed->json, "the result as one JSON object"),
+        option_flag("quiet", &typed->quiet, "only errors on standard error"),
     };
     const struct program program = {.name = "sync_client",
                                     .summary = "brings one machine's telemetry home",

@@ -20,6 +20,7 @@ struct settings {
     int64_t port;
     char since[RFC3339_US_BYTES]; /* "": by cursor */
     const char *support;          /* --support: this file; NULL: a session as ever */
+    const char *update;           /* --update: this package, to be delivered; NULL: none */
     const char *data_storage;
     struct path db;                  /* a path (SQLite) or postgresql://...; "": none */
     char db_shown[PATH_LIMIT_BYTES]; /* the same for people: without a password */

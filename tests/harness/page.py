@@ -16,7 +16,7 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
          "--window-size=1440,900")
 # A key that no language has shows itself: lower case words joined by a point, as no text of the page is.
-KEYS = r"\b(title|header|view|answer|problem|services?|values|inputs?|storage|server|machine|severity|alarms|chart|unit|login|age|duration)\.[a-z_]+\b(?!log|txt|env)"
+KEYS = r"\b(title|header|view|answer|problem|services?|values|inputs?|storage|server|machine|severity|alarms|updates?|chart|unit|login|age|duration)\.[a-z_]+\b(?!log|txt|env)"
 
 GONE = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
 SMALL_TARGETS = """return [...document.querySelectorAll('button, input, select, summary, #views a, .group th a')]

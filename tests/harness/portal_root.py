@@ -127,18 +127,18 @@ class PortalRoot:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self):
+    def start(self, binary=None):
         log = self.path / "log" / "test-portal.log"
         before = log.read_text().count("serving on") if log.exists() else 0
-        self.program = telehaul.Program([telehaul.BIN / "portal", "--root", self.path], log)
+        self.program = telehaul.Program([binary or telehaul.BIN / "portal", "--root", self.path], log)
         telehaul.wait_until(lambda: self.program.output().count("serving on") > before or not self.program.running(),
                             "the portal's start")
         assert self.program.running(), self.program.output()
         return self
 
-    def restart(self):
+    def restart(self, binary=None):
         self.program.stop()
-        return self.start()
+        return self.start(binary)
 
     def client(self, source=None, **more):
         transport = httpx.HTTPTransport(local_address=source, verify=False)

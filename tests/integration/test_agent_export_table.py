@@ -423,7 +423,7 @@ def test_a_client_that_leaves_ends_its_transaction(big, postgres):
         assert backends(postgres) == 1
     wait_until(lambda: backends(postgres) == 0, "the end of the transaction", deadline_s=20)
     assert client.status()["next_seq"] is None
-    assert "outcome export cut off" in big.stop()
+    assert "outcome cut off" in big.stop()
 
 
 def test_a_server_that_dies_breaks_it_off(big, postgres):

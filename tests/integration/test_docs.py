@@ -15,6 +15,7 @@ import pytest
 import telehaul
 from agent_root import Machine, make_store
 from docs_text import example, names, number, read, section, table
+from packages import Package
 from telehaul import PROJECT
 
 SECRET = "credentials.env"
@@ -320,3 +321,38 @@ def test_the_folder_of_a_machine(machine):
     assert len(made) == 8
     for name in made:
         assert (machine.root.path / name).exists(), name
+
+
+# ---- docs/package_format.md ----
+
+def test_the_reasons_of_a_refused_archive_are_those_of_the_reader():
+    known = re.findall(r'X\(ZIP_\w+, "(\w+)"', read("common/pack/zip_reason.h"))
+    assert len(set(known)) == len(known)
+    assert [names(row[0])[0] for row in table("docs/package_format.md", "Why an archive is refused") if names(row[0])] == known
+
+
+def test_the_reasons_of_a_refused_package_are_those_of_the_verifier():
+    sources = [*(PROJECT / "updater").glob("manifest*.c"), *(PROJECT / "updater").glob("package*.c"),
+               *(PROJECT / "common/store").glob("migrate*.c")]
+    known = {word for source in sources for word in re.findall(
+        r'"(too_large|size_mismatch)"|ERR_\w+,\s*"([a-z_]+)",|"(invalid_sig|bad_manifest)"', source.read_text())
+             for word in word if word} - {"too_many_entries"}
+    stated = [names(row[0])[0] for row in table("docs/package_format.md", "Why a package is refused") if names(row[0])]
+    assert len(set(stated)) == len(stated)
+    assert set(stated) == known
+
+
+def test_the_manifest_of_the_example_is_taken(tmp_path, keys):
+    package = Package(keys)
+    package.text = example("docs/package_format.md", "manifest.json", '{"format"').encode()
+    package.files = {"bin/portal": b"#!/bin/sh\nexec new\n"}
+    package.migrations = {"0004_acknowledge.sql": b"ALTER TABLE alarms ADD COLUMN acknowledged_us INTEGER;\n"}
+    shown = telehaul.run("publish", "inspect", package.write(tmp_path / "update.zip"), "--public-key", keys.public_file)
+    lines = section("docs/package_format.md", "What is in it").splitlines()
+    listed = [line.strip() for line in lines if line.startswith("      0755 ") or line.startswith("      run ")]
+    assert len(listed) == 2 and all(line in shown.stdout for line in listed)
+    rows = table("docs/package_format.md", "manifest.json")
+    assert [names(row[0])[0] for row in rows] == list(json.loads(package.text))
+    for name in (names(row[0])[0] for row in rows if row[1] == "may miss"):
+        package.text = json.dumps({key: value for key, value in json.loads(package.text).items() if key != name}).encode()
+        telehaul.run("publish", "inspect", package.write(tmp_path / "update.zip"), "--public-key", keys.public_file)

@@ -425,7 +425,7 @@ def test_one_at_a_time(machine):
     telehaul.wait_until(lambda: second.get("/support").status_code == 200, "the place of the one that left")
     log = machine.stop()
     assert re.search(r"support bundle for 127\.\S+: \d+ bytes, cut off", log)
-    assert re.search(r"session: .*outcome export cut off", log)
+    assert re.search(r"session: .*outcome cut off", log)
 
 
 def test_many_at_once(machine):

@@ -173,12 +173,17 @@ def test_what_a_cut_off_init_has_left_is_made_durable(tmp_path, source, made):
 
 def test_status(made):
     status = json.loads(run("updater", "--root", made, "status", "--json").stdout)
-    assert status == {"root": str(made), "version": "1.0.0", "releases": ["1.0.0"], "pending": False}
+    assert status == {"root": str(made), "version": "1.0.0", "releases": ["1.0.0"], "previous": "", "probation": False,
+                      "pending": False, "state": "none", "update": "", "reason": ""}
     shutil.copytree(made / "releases/1.0.0", made / "releases/1.10.0")
     shutil.copytree(made / "releases/1.0.0", made / "releases/1.9.0")
-    (made / "pending_update/meta.json").write_text("{}")
+    (made / "pending_update/update_v2.0.0.zip").write_text("made up")
+    (made / "pending_update/meta.json").write_text(json.dumps({
+        "file": "update_v2.0.0.zip", "version": "2.0.0", "manifest_sha256": "0" * 64, "notes": "",
+        "received_at": "2026-02-22T10:00:00Z", "from": "192.0.2.1"}))
     status = json.loads(run("updater", "--root", made, "status", "--json").stdout)
     assert status["releases"] == ["1.0.0", "1.9.0", "1.10.0"] and status["pending"] is True
+    assert (status["state"], status["update"]) == ("pending", "2.0.0")
     text = run("updater", "--root", made, "status").stdout
     assert re.search(r"version +1\.0\.0\n", text) and "one waits" in text
     (made / "current").unlink()

@@ -352,6 +352,15 @@ def test_restart_flag_restarts_all_from_the_current_release(machine):
     assert not (machine.path / "restart.flag").exists()
     assert machine.status()["version"] == "1.1.0"
     assert "releases/1.1.0/bin/agent" in command_line(machine.service("agent")["pid"])
+    assert os.readlink(f"/proc/{machine.watchdog.pid}/exe") == str(machine.path / "releases/1.1.0/bin/watchdog")
+
+
+def test_restart_flag_restarts_all_of_the_same_release(machine):
+    machine.configure("SERVICE = sleeper sleep 1000")
+    machine.start()
+    before = {one["name"]: one for one in machine.status()["services"]}
+    (machine.path / "restart.flag").touch()
+    wait_until(lambda: all(restarted(machine, name, one) for name, one in before.items()), "the restart of all")
     assert machine.service("agent")["last_exit"] == "exit 0"
     assert machine.watchdog.running()
     assert machine.log().count("restarting all") == 1

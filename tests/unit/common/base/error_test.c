@@ -12,7 +12,7 @@
 static void sets_code_and_text(void **state)
 {
     (void)state;
-    struct error err = {ERR_IO, 5, "old"};
+    struct error err = {.code = ERR_IO, .sys_errno = 5, .text = "old"};
     assert_false(error_set(&err, ERR_LIMIT, "at most %d", 3));
     assert_int_equal(err.code, ERR_LIMIT);
     assert_int_equal(err.sys_errno, 0);
@@ -113,7 +113,7 @@ static void exit_codes_are_those_of_the_contract(void **state)
         {ERR_PROTOCOL, 1}, {ERR_CANCELLED, 1}, {ERR_INTERNAL, 1},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        struct error err = {table[i].code, 0, ""};
+        struct error err = {.code = table[i].code};
         assert_int_equal(error_exit_code(&err), table[i].exit_code);
     }
     /* a file that the system keeps from us is no failed authentication */
@@ -123,6 +123,20 @@ static void exit_codes_are_those_of_the_contract(void **state)
     error_wrap(&err, "reading");
     assert_int_equal(err.code, ERR_DENIED);
     assert_int_equal(error_exit_code(&err), 1);
+}
+
+static void a_reason_stays_until_the_next_error(void **state)
+{
+    (void)state;
+    struct error err;
+    assert_false(error_refuse(&err, ERR_INPUT, "duplicate_entry", "%s twice", "a"));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_string_equal(err.text, "a twice");
+    error_wrap(&err, "update.zip");
+    assert_string_equal(err.reason, "duplicate_entry");
+    error_set(&err, ERR_IO, "other");
+    assert_null(err.reason);
+    assert_false(error_refuse(NULL, ERR_INPUT, "x", "y"));
 }
 
 int main(void)
@@ -135,6 +149,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_cut_and_ends),
         cmocka_unit_test(nobody_needs_to_care),
         cmocka_unit_test(exit_codes_are_those_of_the_contract),
+        cmocka_unit_test(a_reason_stays_until_the_next_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

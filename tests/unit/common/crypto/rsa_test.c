@@ -104,6 +104,14 @@ static void what_is_signed_here_verifies(void **state)
     assert_true(rsa_pss_sign(private_key, view_of("hello"), two, &size, &err));
     assert_memory_not_equal(one, two, size);
 
+    /* unless it is asked for: the same again, another one of another message */
+    assert_true(rsa_pss_sign_repeatable(private_key, view_of("hello"), one, &size, &err));
+    assert_true(rsa_pss_verify(public_key, view_of("hello"), (struct view){(char *)one, size}));
+    assert_true(rsa_pss_sign_repeatable(private_key, view_of("hello"), two, &size, &err));
+    assert_memory_equal(one, two, size);
+    assert_true(rsa_pss_sign_repeatable(private_key, view_of("hallo"), two, &size, &err));
+    assert_memory_not_equal(one, two, size);
+
     SCOPE_RSA_PUBLIC struct rsa_public *stranger = vector_key();
     assert_false(rsa_pss_verify(stranger, view_of("hello"), (struct view){(char *)one, size}));
 }

@@ -193,6 +193,19 @@ static void reads_on_from_where_it_stands(void **state)
     assert_string_equal(buf_text(&text), "tail");
 }
 
+static void reads_at_a_place(void **state)
+{
+    (void)state;
+    char text[5] = "";
+    assert_true(test_folder_write(&folder, "f", "head tail"));
+    SCOPE_FD int fd = file_open(at("f").text, O_RDONLY, &err);
+    assert_true(file_read_at(fd, 5, text, 4, &err));
+    assert_string_equal(text, "tail");
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+    assert_false(file_read_at(fd, 6, text, 4, &err));
+    assert_int_equal(err.code, ERR_CHANGED);
+}
+
 static void descriptors_do_not_leak_into_children(void **state)
 {
     (void)state;
@@ -465,6 +478,7 @@ int main(void)
         TEST(only_a_regular_file_is_read),
         TEST(a_secret_is_its_owners_alone),
         TEST(reads_on_from_where_it_stands),
+        TEST(reads_at_a_place),
         TEST(descriptors_do_not_leak_into_children),
         TEST(writing_to_a_full_disk_is_said),
         TEST(replaces_content_and_mode),
