@@ -101,7 +101,7 @@ static const char *publish(const struct update_place *place, const struct draft 
     if (stage != NULL && stage_unpack(stage, package, &err) &&
         stage_publish(stage, package_manifest(package), "1.0.0", &err))
         return "";
-    return err.reason == NULL ? err.text : err.reason;
+    return err.reason == NULL ? "no reason" : err.reason;
 }
 
 static struct stat about(const struct update_place *place, const char *name)
