@@ -16,7 +16,8 @@
 
 enum {
     AGENT_EXPORTS_MAX = 8, /* at the same time */
-    AGENT_RETRY_S = 10,    /* Retry-After of what is busy or not there yet */
+    AGENT_UPDATES_MAX = 1,
+    AGENT_RETRY_S = 10, /* Retry-After of what is busy or not there yet */
 };
 
 struct agent {
@@ -36,7 +37,7 @@ struct agent {
     atomic_int exports;       /* under way */
     atomic_bool stopping;     /* what waits for PostgreSQL gives up */
     atomic_bool support_busy; /* a support bundle is under way */
-    atomic_bool update_busy;  /* an upload is coming in or being verified */
+    atomic_int updates;       /* coming in or being verified */
     struct http_server *server;
 };
 

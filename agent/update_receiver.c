@@ -45,8 +45,7 @@ bool update_receiver_room(const char *root, int64_t bytes, struct error *err)
         !folder_make_all(folder.text, UPLOAD_FOLDER_MODE, err) ||
         !disk_free_bytes(folder.text, &free_bytes, err))
         return false;
-    uint64_t left =
-        free_bytes > (uint64_t)UPDATE_RESERVE_BYTES ? free_bytes - (uint64_t)UPDATE_RESERVE_BYTES : 0;
+    uint64_t left = free_bytes > UPDATE_RESERVE_BYTES ? free_bytes - UPDATE_RESERVE_BYTES : 0;
     return (left > 0 && (uint64_t)bytes <= left) || no_space(err, free_bytes, bytes);
 }
 

@@ -7,8 +7,7 @@
 #include "common/base/log.h"
 #include "common/os/file.h"
 
-/* Kept free for the telemetry, whatever is uploaded. */
-#define UPDATE_RESERVE_BYTES ((int64_t)16 * 1024 * 1024)
+enum { UPDATE_RESERVE_BYTES = 16 * 1024 * 1024 }; /* kept free for the telemetry, whatever is uploaded */
 
 /* Whether an update of so many bytes (0: not known) has room on the disk of ROOT/pending_update. Errors:
  * ERR_SPACE `no_space`. */

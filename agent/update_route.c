@@ -98,7 +98,7 @@ static void end_upload(struct upload *upload)
         return;
     update_receiver_free(upload->receiver);
     upload->receiver = NULL;
-    atomic_store(&upload->agent->update_busy, false);
+    atomic_fetch_sub(&upload->agent->updates, 1);
 }
 
 static void refuse(struct http_request *request, struct upload *upload, struct error *err)
@@ -161,8 +161,10 @@ static bool check_size(int64_t bytes, int64_t max_bytes, struct error *err)
 
 static bool take_turn(struct agent *agent, struct error *err)
 {
-    return !atomic_exchange(&agent->update_busy, true) ||
-           error_refuse(err, ERR_BUSY, "busy", "another update is just coming in or being verified");
+    if (atomic_fetch_add(&agent->updates, 1) < AGENT_UPDATES_MAX)
+        return true;
+    atomic_fetch_sub(&agent->updates, 1);
+    return error_refuse(err, ERR_BUSY, "busy", "another update is just coming in or being verified");
 }
 
 static bool open_receiver(struct upload *upload, int64_t max_bytes, struct error *err)
@@ -172,7 +174,7 @@ static bool open_receiver(struct upload *upload, int64_t max_bytes, struct error
         return false;
     upload->receiver = update_receiver_new(agent->appliance->root, max_bytes, err);
     if (upload->receiver == NULL)
-        atomic_store(&agent->update_busy, false);
+        atomic_fetch_sub(&agent->updates, 1);
     return upload->receiver != NULL;
 }
 

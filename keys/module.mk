@@ -5,5 +5,6 @@ $(call embed,update_key_assets,$(or $(patsubst %/,%,$(dir $(UPDATE_PUBLIC_KEY)))
 $(B)/gen/update_key_assets.c: $(B)/update_key
 $(call appliance_program,keytool,keys/main.c keys/commands.c keys/licence_commands.c $(keys_lib) $(common_lib))
 $(call unit,keys/keyring,$(keys_lib) $(common_lib))
+$(call unit,keys/trusted,keys/trusted.c keys/keyring.c $(common_lib))
 $(call unit,keys/licence,$(keys_lib) $(common_lib))
 $(call fuzz,licence,$(keys_lib) $(common_lib))

@@ -24,6 +24,7 @@ struct file_mark {
 struct source {
     char manifest_sha256[MANIFEST_SHA256_BYTES];
     char version[RELEASE_VERSION_BYTES]; /* that runs */
+    struct file_mark meta;
     struct file_mark zip;
     struct file_mark keys;
 };
@@ -87,7 +88,7 @@ static bool same_mark(const struct file_mark *a, const struct file_mark *b)
 static bool same_source(const struct source *a, const struct source *b)
 {
     return strcmp(a->manifest_sha256, b->manifest_sha256) == 0 && strcmp(a->version, b->version) == 0 &&
-           same_mark(&a->zip, &b->zip) && same_mark(&a->keys, &b->keys);
+           same_mark(&a->meta, &b->meta) && same_mark(&a->zip, &b->zip) && same_mark(&a->keys, &b->keys);
 }
 
 /* The zip as the queue names it; -1 when it is gone. */
@@ -111,12 +112,16 @@ static void find_source(const struct portal *portal, const struct pending *pendi
                         struct source *out)
 {
     struct path keys;
+    struct path meta;
     struct stat about;
     *out = (struct source){.zip = mark_of(zip)};
     memcpy(out->manifest_sha256, pending->manifest_sha256, sizeof(out->manifest_sha256));
     snprintf(out->version, sizeof(out->version), "%s", portal->daemon.appliance.version);
     if (keys_path(portal, &keys, NULL) && stat(keys.text, &about) == 0)
         out->keys = mark_of(&about);
+    if (path_join(&meta, portal->daemon.appliance.root, "pending_update/meta.json", NULL) &&
+        stat(meta.text, &about) == 0)
+        out->meta = mark_of(&about);
 }
 
 /* ---- reading the package ---- */
@@ -187,6 +192,17 @@ static void take_manifest(const struct portal *portal, const struct package *pac
     memcpy(facts->base_version, manifest->base_version, sizeof(facts->base_version));
 }
 
+/* What the window shows of meta.json is what was signed: whoever may write there cannot word it. */
+static bool check_meta(const struct pending *pending, const struct package *package, struct error *err)
+{
+    const struct manifest *manifest = package_manifest(package);
+    if (strcmp(package_manifest_sha256(package), pending->manifest_sha256) == 0 &&
+        strcmp(manifest->version, pending->version) == 0 &&
+        strncmp(manifest->notes, pending->notes, PENDING_NOTES_MAX_BYTES - 1) == 0)
+        return true;
+    return error_refuse(err, ERR_CHANGED, "changed", "the zip is not the one that was queued");
+}
+
 static bool verify(const struct portal *portal, const struct pending *pending, int zip,
                    struct package_facts *facts, struct error *err)
 {
@@ -197,10 +213,8 @@ static bool verify(const struct portal *portal, const struct pending *pending, i
                             "UPDATE_PUBLIC_KEY_FILE of this machine cannot be read");
     SCOPE_PACKAGE struct package *package = package_open(zip, &trusted, err);
     keyring_clear(&trusted);
-    if (package == NULL)
+    if (package == NULL || !check_meta(pending, package, err))
         return false;
-    if (strcmp(package_manifest_sha256(package), pending->manifest_sha256) != 0)
-        return error_refuse(err, ERR_CHANGED, "changed", "the zip is not the one that was queued");
     take_manifest(portal, package, facts);
     return true;
 }

@@ -147,7 +147,8 @@ static int run(const struct command *command, const struct arguments *arguments)
     struct error err = {.code = ERR_NONE};
     SCOPE_BUF struct buf out = BUF_LIMIT(OUTPUT_MAX_BYTES);
     bool done = command->run(arguments, &out, &err) && buf_check(&out, "the output", &err);
-    fwrite(out.data, 1, out.size, stdout);
+    if (out.size > 0)
+        fwrite(out.data, 1, out.size, stdout);
     if (fflush(stdout) != 0)
         return 1;
     if (done)

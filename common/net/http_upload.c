@@ -24,16 +24,6 @@ static size_t give_piece(char *out, size_t unit, size_t count, void *context)
     return size;
 }
 
-/* A kept connection turned out to be dead: once more from the beginning. */
-static int go_to(void *context, curl_off_t offset, int origin)
-{
-    struct http_sending *sending = context;
-    if (origin != SEEK_SET || offset < 0)
-        return CURL_SEEKFUNC_CANTSEEK;
-    sending->at = (uint64_t)offset;
-    return CURL_SEEKFUNC_OK;
-}
-
 /* ---- progress ---- */
 
 static bool is_connected(const struct http_sending *sending)
@@ -87,6 +77,9 @@ void http_sending_set(struct http_sending *sending)
     CURL *curl = sending->curl;
     bool sends = sending->upload != NULL;
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, sends ? 0L : 1L);
+    /* On a kept connection that turns out to be dead libcurl would begin anew by itself, unseen and from the
+     * file's beginning. A fresh one is never begun anew. */
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, sends ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, sends ? 0L : (long)HTTP_CLIENT_FLOOR_BYTES_S);
     if (!sends)
         return;
@@ -95,8 +88,6 @@ void http_sending_set(struct http_sending *sending)
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)sending->upload->bytes);
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_piece);
     curl_easy_setopt(curl, CURLOPT_READDATA, sending);
-    curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, go_to);
-    curl_easy_setopt(curl, CURLOPT_SEEKDATA, sending);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_at_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, sending);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER_BYTES);

@@ -101,6 +101,7 @@ function showOffer(details) {
     showVersions(details.current_version, details.version);
     showObstacle(details);
     byId("update-changes-part").hidden = changes.length === 0;
+    byId("update-notes-part").hidden = facts?.verified === false; // words that nobody has signed
     fill(byId("update-changes"), changes, listOf);
     fill(byId("update-happens"), happensOf(details), listOf);
     setText(byId("update-notes"), details.notes ?? t("update.notes.none"));

@@ -49,8 +49,15 @@ export function changesOf(facts) {
         facts.migrations > 0 ? t("update.migrations", { n: facts.migrations }) : t("update.migrations.none")];
 }
 
-export function happensOf({ probation_s: seconds }) {
-    return [t("update.happens.stop"), t("update.happens.backup"), t("update.happens.probation", { s: seconds })];
+/* Who applies it but the operator: nobody, the time of day, the machine at once. */
+function byItself(approval) {
+    const [word, times] = approval.split(" ");
+    return word === "window" ? t("update.happens.window", { times }) : word === "auto" ? t("update.happens.auto") : null;
+}
+
+export function happensOf({ probation_s: seconds, approval }) {
+    return [byItself(approval), t("update.happens.stop"), t("update.happens.backup"), t("update.happens.probation", { s: seconds })]
+        .filter((text) => text !== null);
 }
 
 function timeOf(time) {

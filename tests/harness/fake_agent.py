@@ -111,7 +111,8 @@ class FakeAgent:
         self.challenges = set()
         self.tokens = set()
         self.requests = []  # "GET /status" ...
-        self.hooks = {}     # "challenge", "auth", "status", "export"
+        self.hooks = {}     # "challenge", "auth", "status", "export", "update"; "expect": before a body is asked for
+        self.updates = []   # each that came whole: its headers and its bytes
         self.alarms = None    # a list: it offers alarms
         self.described = None # a list: it offers channels
         self.formats = None   # ["gzip", "zstd"]: what it says it can
@@ -234,6 +235,10 @@ class FakeAgent:
         cut = self.breaks.pop(0) if self.breaks else None
         return request.stream(headers, body, cut)
 
+    def update(self, request):
+        self.updates.append((dict(request.headers), request.body))
+        return request.json(200, {"status": "queued"})
+
     # ---- HTTP ----
     def _handler(agent):  # noqa: N805: the handler's own self is the request
         class Request(http.server.BaseHTTPRequestHandler):
@@ -249,17 +254,27 @@ class FakeAgent:
                 except (OSError, ssl.SSLError):
                     pass  # the client went away, or never was one
 
+            def handle_expect_100(self):
+                """The hook answers and the connection ends, or returns True."""
+                hook = agent.hooks.get("expect")
+                if hook is not None and not hook(self):
+                    self.close_connection = True
+                    return False
+                super().handle_expect_100()
+                self.wfile.flush()
+                return True
+
             def answer(self):
                 parts = urllib.parse.urlsplit(self.path)
                 self.query = dict(urllib.parse.parse_qsl(parts.query))
                 self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 agent.requests.append(f"{self.command} {parts.path}")
                 name = {"/auth/challenge": "challenge", "/auth": "auth", "/status": "status",
-                        "/data/export": "export"}.get(parts.path)
+                        "/data/export": "export", "/update": "update"}.get(parts.path)
                 if name is None:
                     return self.json(404, {"error": "not_found"})
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                if name in ("status", "export") and token not in agent.tokens:
+                if name in ("status", "export", "update") and token not in agent.tokens:
                     return self.json(401, {"error": "unauthorized"})
                 call = getattr(agent, name)
                 hook = agent.hooks.get(name)

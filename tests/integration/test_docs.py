@@ -164,11 +164,17 @@ def test_the_parameters_of_an_export(machine):
     assert (answer.status_code, answer.json()["error"]) == (409, "store_changed")
 
 
-def test_the_update_calls_are_not_there_yet(machine):
-    status, word = section("docs/protocol.md", "`POST /update`, `GET /update/status`").split()[:2]
-    client = machine.client()
-    for answer in (client.get("/update/status"), client.http.post("/update", content=b"x", headers=client.headers())):
-        assert (str(answer.status_code), f"`{answer.json()['error']}`") == (status, word)
+def test_the_members_of_update_status(machine):
+    stated = [names(row[0])[0] for row in table("docs/protocol.md", "`GET /update/status`")]
+    assert sorted(machine.client().get("/update/status").json()) == sorted(stated)
+
+
+def test_the_answers_to_an_update_are_those_of_the_agent():
+    stated = {(int(row[0]), names(row[1])[0]) for row in table("docs/protocol.md", "`POST /update`")}
+    source = read("agent/update_route.c")
+    known = {(int(status), word) for status, word in re.findall(r'\{ERR_\w+, (?:NULL|"\w+"), (\d+), "(\w+)",', source)}
+    assert len(known) >= 8
+    assert stated == known | {(200, "queued")}
 
 
 # ---- docs/protocol.md: what is written ----
@@ -236,6 +242,9 @@ LIMITS = {
     "`sync_client`: progress of an answer": [(CLIENT, "HTTP_CLIENT_FLOOR_BYTES_S", 1), (CLIENT, "HTTP_CLIENT_FLOOR_S", 1)],
     "`sync_client`: waiting after 429 and 503, all in all": [("server_tools/sync_client/session.h", "SESSION_WAIT_MAX_S", 1)],
     "`sync_client`: attempts in a row without an archive": [("server_tools/sync_client/retry.h", "RETRY_ATTEMPTS", 1)],
+    "updates at the same time": [("agent/agent.h", "AGENT_UPDATES_MAX", 1)],
+    "free disk that an upload leaves": [("agent/update_receiver.h", "UPDATE_RESERVE_BYTES", KIB * KIB)],
+    "`sync_client`: waiting for a machine to verify an update": [("server_tools/sync_client/update.h", "UPDATE_ANSWER_S", 1)],
 }
 
 

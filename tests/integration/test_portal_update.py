@@ -194,6 +194,16 @@ def test_a_zip_in_the_place_of_the_one_that_was_queued(client, updates):
     assert (facts["verified"], facts["reason"]) == (False, "changed")
 
 
+@pytest.mark.parametrize("member, value", [("notes", "Press Apply at once!"), ("version", "9.9.9")])
+def test_words_that_nobody_has_signed(client, updates, member, value):
+    """meta.json says something else than the package that it names."""
+    updates.queue()
+    assert details(client)["package"]["verified"] is True
+    updates.root.replace("pending_update/meta.json", {**updates.meta, member: value})
+    facts = details(client)["package"]
+    assert (facts["verified"], facts["reason"]) == (False, "changed")
+
+
 def test_keys_that_change_are_noticed(client, updates, root):
     updates.queue()
     assert details(client)["package"]["verified"] is True

@@ -1,7 +1,6 @@
 """The second journey with the real programs: `publish` packs and signs, `sync_client` delivers, the machine applies it,
 restarts into it, and keeps it when it proves itself; measuring goes on."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -117,12 +116,12 @@ def test_by_hand_and_back(site):
     meta = json.loads((site.root.path / "pending_update/meta.json").read_text())
     assert meta["version"] == "1.1.0" and site.current() == "releases/1.0.0"
     approval = {"manifest_sha256": meta["manifest_sha256"], "approved_at": "2026-02-22T10:00:00Z", "by": "operator"}
-    with contextlib.suppress(FileExistsError):
-        beside = site.root.path / "pending_update/.approved"
-        beside.write_text(json.dumps(approval))
-        beside.rename(site.root.path / "pending_update/approved.json")
+    beside = site.root.path / "pending_update/.approved"
+    beside.write_text(json.dumps(approval))
+    beside.rename(site.root.path / "pending_update/approved.json")
     wait_until(lambda: site.update() == "committed", "the new version to be kept", deadline_s=telehaul.DEADLINE_S + 30)
-    telehaul.run("updater", "--root", site.root.path, "rollback")
+    # `busy` while the commit still removes what is no longer needed
+    wait_until(lambda: telehaul.run("updater", "--root", site.root.path, "rollback", check=False).returncode == 0, "the way back")
     wait_until(lambda: site.status()["version"] == "1.0.0" and site.status()["running"], "the version before")
     assert os.readlink(f"/proc/{site.watchdog.pid}/exe").endswith("/releases/1.0.0/bin/watchdog")
     assert site.root.query("select count(*) from sqlite_master where name = 'notes_1_1_0'") == [(1,)], "the schema stays"

@@ -107,6 +107,24 @@ static void the_65th_ends_the_oldest(void **state)
     assert_int_equal(f.reports, SESSIONS_MAX + 1);
 }
 
+static void the_update_that_was_offered_is_in_the_report(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    struct token token = begin(&f);
+    struct session *session = sessions_hold(f.sessions, view_of(token.text));
+    session_note_update(session, SESSION_REFUSED, "1.2.0");
+    session_note(session, SESSION_OK);
+    session_release(session);
+    advance_s(&f, SESSION_IDLE_S);
+    sessions_sweep(f.sessions);
+    assert_int_equal(f.reports, 1);
+    assert_string_equal(f.last.update_version, "1.2.0");
+    assert_int_equal(f.last.outcome, SESSION_REFUSED);
+    sessions_free(f.sessions);
+}
+
 static void one_report_when_idle(void **state)
 {
     (void)state;
@@ -203,6 +221,7 @@ int main(void)
         cmocka_unit_test(token_is_a_uuid_and_lives_five_minutes),
         cmocka_unit_test(other_tokens_are_none),
         cmocka_unit_test(the_65th_ends_the_oldest),
+        cmocka_unit_test(the_update_that_was_offered_is_in_the_report),
         cmocka_unit_test(one_report_when_idle),
         cmocka_unit_test(a_token_used_again_is_reported_again),
         cmocka_unit_test(an_export_outlives_its_token),
