@@ -238,7 +238,7 @@ check-corpora: $(addprefix $(B)/fuzz/,$(fuzzers))
 
 # ---- tests ---------------------------------------------------------------------------------------------
 unit: $(addprefix $(B)/unit/,$(units)) ## builds and runs the unit tests (V=asan ... for a variant)
-	@$(if $(filter tsan,$(V)),tests/harness/under_tsan )tests/harness/run_units $(B)/unit $(units)
+	@$(if $(filter tsan,$(V)),tests/harness/under_tsan )tests/harness/run_units --jobs $(or $(UNIT_JOBS),1) $(B)/unit $(units)
 
 # Not under valgrind, and why: docs/testing.md.
 valgrind_without := collector/recorder collector/store_writer

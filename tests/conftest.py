@@ -1,5 +1,6 @@
 """Fixtures of the Python tests: keys of the tests' own and a ROOT that ends with the test."""
 
+import os
 import pathlib
 import sys
 
@@ -9,6 +10,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "harness"))
 
 import postgres as postgresql  # noqa: E402
 import telehaul  # noqa: E402
+
+
+def pytest_configure():
+    """Tests that run side by side (pytest -n) have a folder of reports each: a report is of the test that it came in."""
+    worker, reports = os.environ.get("PYTEST_XDIST_WORKER"), os.environ.get("TELEHAUL_SANITIZER_REPORTS")
+    if worker and reports:
+        own = pathlib.Path(reports) / worker
+        own.mkdir(exist_ok=True)
+        own.chmod(0o1777)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TELEHAUL_SANITIZER_REPORTS"):
+            os.environ[name] = os.environ[name].replace(reports, str(own))
 
 
 @pytest.fixture(autouse=True)
