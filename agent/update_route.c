@@ -239,7 +239,8 @@ static void verify(struct http_request *request)
     struct agent *agent = upload->agent;
     struct error err = {.code = ERR_NONE};
     int64_t bytes = update_receiver_bytes(upload->receiver);
-    if (!update_verify_and_queue(agent->appliance, &upload->offer, update_receiver_fd(upload->receiver),
+    if (!update_receiver_finish(upload->receiver, &err) ||
+        !update_verify_and_queue(agent->appliance, &upload->offer, update_receiver_fd(upload->receiver),
                                  agent->clock, &agent->stopping, &err)) {
         refuse(request, upload, &err);
         return;
