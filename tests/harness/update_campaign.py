@@ -171,7 +171,7 @@ class Scenes:
         return version
 
     def _check_releases(self, tree, version, said):
-        there = {name.split("/")[1] for name in below(tree, "releases") and tree if name.startswith("releases/")}
+        there = {name.split("/")[0] for name in below(tree, "releases")}
         assert version in there
         for release in there:
             assert release in self.releases, f"releases/{release} is left over"
