@@ -298,9 +298,19 @@ void updates_started(struct watchdog *watchdog)
 
 /* ---- the ends of children ------------------------------------------------------------------------------ */
 
-static void start_services(struct watchdog *watchdog)
+/* Another release than the one that runs: an apply has ended behind its switch and could not say so. */
+static bool runs_behind(const struct watchdog *watchdog)
 {
-    if (watchdog->phase == WATCHDOG_RECOVERING && updates_need_succession(watchdog))
+    char current[RELEASE_VERSION_BYTES];
+    return release_current(watchdog->appliance->root, current, NULL) &&
+           strcmp(current, watchdog->version) != 0;
+}
+
+static void after_recovery(struct watchdog *watchdog)
+{
+    if (watchdog->phase == WATCHDOG_UP && runs_behind(watchdog))
+        restart_all(watchdog);
+    else if (watchdog->phase == WATCHDOG_RECOVERING && updates_need_succession(watchdog))
         restart_all(watchdog); /* nothing runs yet: the new start comes at once */
     else if (watchdog->phase == WATCHDOG_RECOVERING)
         control_start_all(watchdog);
@@ -323,7 +333,7 @@ static void job_ended(struct watchdog *watchdog, enum updates_job job, bool ok)
     case UPDATES_IDLE:
         break;
     case UPDATES_RECOVER:
-        start_services(watchdog);
+        after_recovery(watchdog);
         look(watchdog);
         break;
     case UPDATES_APPLY:
@@ -406,5 +416,5 @@ void updates_recover(struct watchdog *watchdog)
     if (start_job(watchdog, UPDATES_RECOVER, watchdog->version, no_words, UPDATES_RECOVER_S, &err))
         return;
     log_warn(&watchdog->log, "nothing is recovered: %s", err.text);
-    start_services(watchdog);
+    after_recovery(watchdog);
 }
