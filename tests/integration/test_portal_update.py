@@ -361,17 +361,17 @@ def test_reject_what_was_seen(client, updates):
 
 def test_an_update_is_announced_the_moment_it_is_queued(client, updates):
     stream = Stream(client, "/api/events")
-    stream.until(lambda s: s.named("update"), "the state at first")
-    assert stream.named("update") == [("update", NOTHING)]
+    stream.until(lambda s: s.named("service"), "what comes first")
+    assert stream.named("update", "update_available") == [], "nothing to tell"
     updates.queue()
     stream.until(lambda s: s.named("update_available"), "the news")
     assert stream.named("update_available") == [("update_available", status(client))]
     for state, change in {"approved": lambda: apply(client), "applying": lambda: updates.state("applying"),
                           "probation": lambda: updates.state("probation"), "committed": lambda: updates.end("committed")}.items():
         change()
-        stream.until(lambda s: s.named("update")[-1][1]["state"] == state, state)
+        stream.until(lambda s: [data["state"] for _, data in s.named("update")][-1:] == [state], state)
     states = [data["state"] for _, data in stream.named("update", "update_available")]
-    assert states == ["none", "pending", "approved", "applying", "probation", "committed"], "each once"
+    assert states == ["pending", "approved", "applying", "probation", "committed"], "each once"
     updates.queue(notes="the next one")
     stream.until(lambda s: len(s.named("update_available")) == 2, "the next one")
 
