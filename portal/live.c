@@ -113,7 +113,8 @@ static void send_alarms(struct live *live)
 
 /* ---- the update ---- */
 
-/* Returns the event's name; NULL when there is nothing to tell: no update ever, or the state cannot be read. */
+/* Returns the event's name; NULL when there is nothing to tell: no update ever, or the state cannot be read.
+ */
 static const char *write_update(const struct portal *portal, struct buf *out)
 {
     SCOPE_PENDING struct pending pending = {.notes = NULL};
