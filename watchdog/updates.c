@@ -298,20 +298,21 @@ void updates_started(struct watchdog *watchdog)
 
 /* ---- the ends of children ------------------------------------------------------------------------------ */
 
-/* Another release than the one that runs: an apply has ended behind its switch and could not say so. */
-static bool runs_behind(const struct watchdog *watchdog)
+/* Whether `current` asks for another start: before anything runs, or because an apply was ended behind its
+ * switch and could not say so. */
+static bool must_start_anew(const struct watchdog *watchdog)
 {
     char current[RELEASE_VERSION_BYTES];
-    return release_current(watchdog->appliance->root, current, NULL) &&
+    if (watchdog->phase == WATCHDOG_RECOVERING)
+        return updates_need_succession(watchdog);
+    return watchdog->phase == WATCHDOG_UP && release_current(watchdog->appliance->root, current, NULL) &&
            strcmp(current, watchdog->version) != 0;
 }
 
 static void after_recovery(struct watchdog *watchdog)
 {
-    if (watchdog->phase == WATCHDOG_UP && runs_behind(watchdog))
+    if (must_start_anew(watchdog))
         restart_all(watchdog);
-    else if (watchdog->phase == WATCHDOG_RECOVERING && updates_need_succession(watchdog))
-        restart_all(watchdog); /* nothing runs yet: the new start comes at once */
     else if (watchdog->phase == WATCHDOG_RECOVERING)
         control_start_all(watchdog);
 }

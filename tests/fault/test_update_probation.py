@@ -26,11 +26,6 @@ def older(program):
     return f'#!/bin/sh\nexec "${{0%/*}}/../../1.0.0/bin/{program}" "$@"\n'.encode()
 
 
-def stops(program):
-    """It starts as it should, and stands still a little later."""
-    return (f'#!/bin/sh\n(sleep 2; kill -STOP $$) &\nexec "${{0%/*}}/../../1.0.0/bin/{program}" "$@"\n').encode()
-
-
 class Site:
     """A machine that the test starts as the system would: boot/start, again whenever it has ended."""
 
