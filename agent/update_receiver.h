@@ -23,6 +23,9 @@ void update_receiver_free(struct update_receiver *receiver);
 /* Errors: ERR_LIMIT `too_large`, ERR_SPACE `no_space`, ERR_IO. */
 bool update_receiver_take(struct update_receiver *receiver, struct view piece, struct error *err) MUST_USE;
 
+/* At the end: writes what is not yet written (no fsync). Errors: as above. */
+bool update_receiver_finish(struct update_receiver *receiver, struct error *err) MUST_USE;
+
 int update_receiver_fd(const struct update_receiver *receiver); /* borrowed */
 int64_t update_receiver_bytes(const struct update_receiver *receiver);
 

@@ -31,20 +31,20 @@ struct upload {
 /* The first row that fits an error. */
 static const struct refusal_row {
     enum error_code code;
-    const char *reason; /* NULL: any, or none */
     unsigned status;
-    const char *word; /* of the answer's `status` */
+    const char *reason; /* NULL: any, or none */
+    const char *word;   /* of the answer's `status` */
     bool gives_reason;
     bool is_noted; /* in the update history: it is about the package, not about the moment */
 } refusals[] = {
-    {ERR_SPACE, NULL, 507, "no_space", false, false},
-    {ERR_BUSY, NULL, 409, "busy", false, false},
-    {ERR_CANCELLED, NULL, 503, "stopping", false, false},
-    {ERR_EXISTS, "same_version", 409, "same_version", false, true},
-    {ERR_CHANGED, "older_version", 409, "older_version", false, true},
-    {ERR_LIMIT, "too_large", 413, "too_large", false, true},
-    {ERR_DENIED, "invalid_sig", 400, "invalid_sig", false, true},
-    {ERR_INPUT, NULL, 400, "bad_package", true, true},
+    {ERR_SPACE, 507, NULL, "no_space", false, false},
+    {ERR_BUSY, 409, NULL, "busy", false, false},
+    {ERR_CANCELLED, 503, NULL, "stopping", false, false},
+    {ERR_EXISTS, 409, "same_version", "same_version", false, true},
+    {ERR_CHANGED, 409, "older_version", "older_version", false, true},
+    {ERR_LIMIT, 413, "too_large", "too_large", false, true},
+    {ERR_DENIED, 400, "invalid_sig", "invalid_sig", false, true},
+    {ERR_INPUT, 400, NULL, "bad_package", true, true},
 };
 
 static bool row_fits(const struct refusal_row *row, const struct error *err)
@@ -56,7 +56,7 @@ static bool row_fits(const struct refusal_row *row, const struct error *err)
 
 static const struct refusal_row *find_row(const struct error *err)
 {
-    static const struct refusal_row internal = {ERR_INTERNAL, NULL, 500, "internal", false, false};
+    static const struct refusal_row internal = {ERR_INTERNAL, 500, NULL, "internal", false, false};
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         if (row_fits(&refusals[i], err))
             return &refusals[i];
@@ -239,7 +239,8 @@ static void verify(struct http_request *request)
     struct agent *agent = upload->agent;
     struct error err = {.code = ERR_NONE};
     int64_t bytes = update_receiver_bytes(upload->receiver);
-    if (!update_verify_and_queue(agent->appliance, &upload->offer, update_receiver_fd(upload->receiver),
+    if (!update_receiver_finish(upload->receiver, &err) ||
+        !update_verify_and_queue(agent->appliance, &upload->offer, update_receiver_fd(upload->receiver),
                                  agent->clock, &agent->stopping, &err)) {
         refuse(request, upload, &err);
         return;

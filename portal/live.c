@@ -113,7 +113,8 @@ static void send_alarms(struct live *live)
 
 /* ---- the update ---- */
 
-/* Returns the event's name; NULL when the state cannot be read. */
+/* Returns the event's name; NULL when there is nothing to tell: no update ever, or the state cannot be read.
+ */
 static const char *write_update(const struct portal *portal, struct buf *out)
 {
     SCOPE_PENDING struct pending pending = {.notes = NULL};
@@ -125,7 +126,7 @@ static const char *write_update(const struct portal *portal, struct buf *out)
     }
     json_writer_init(&writer, out);
     update_write_status(portal, &pending, &writer);
-    if (!buf_check(out, "an event", NULL))
+    if (pending.state == UPDATE_NONE || !buf_check(out, "an event", NULL))
         return NULL;
     return pending.state == UPDATE_PENDING ? "update_available" : "update";
 }

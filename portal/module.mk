@@ -13,5 +13,6 @@ $(call appliance_program,portal,portal/main.c $(portal_lib) $(B)/gen/portal_asse
 $(call unit,portal/hosts,portal/hosts.c $(common_lib))
 $(call unit,portal/pin,portal/pin.c $(common_lib))
 $(call unit,portal/progress,portal/progress.c $(B)/lib/updater_lib.a $(common_lib))
+$(call fuzz,progress,portal/progress.c $(B)/lib/updater_lib.a $(common_lib))
 $(call unit,portal/session,portal/session.c $(common_lib))
 $(call fuzz,http_pieces,portal/hosts.c portal/session.c agent/accept.c $(common_lib))

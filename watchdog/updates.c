@@ -298,10 +298,21 @@ void updates_started(struct watchdog *watchdog)
 
 /* ---- the ends of children ------------------------------------------------------------------------------ */
 
-static void start_services(struct watchdog *watchdog)
+/* Whether `current` asks for another start: before anything runs, or because an apply was ended behind its
+ * switch and could not say so. */
+static bool must_start_anew(const struct watchdog *watchdog)
 {
-    if (watchdog->phase == WATCHDOG_RECOVERING && updates_need_succession(watchdog))
-        restart_all(watchdog); /* nothing runs yet: the new start comes at once */
+    char current[RELEASE_VERSION_BYTES];
+    if (watchdog->phase == WATCHDOG_RECOVERING)
+        return updates_need_succession(watchdog);
+    return watchdog->phase == WATCHDOG_UP && release_current(watchdog->appliance->root, current, NULL) &&
+           strcmp(current, watchdog->version) != 0;
+}
+
+static void after_recovery(struct watchdog *watchdog)
+{
+    if (must_start_anew(watchdog))
+        restart_all(watchdog);
     else if (watchdog->phase == WATCHDOG_RECOVERING)
         control_start_all(watchdog);
 }
@@ -323,7 +334,7 @@ static void job_ended(struct watchdog *watchdog, enum updates_job job, bool ok)
     case UPDATES_IDLE:
         break;
     case UPDATES_RECOVER:
-        start_services(watchdog);
+        after_recovery(watchdog);
         look(watchdog);
         break;
     case UPDATES_APPLY:
@@ -406,5 +417,5 @@ void updates_recover(struct watchdog *watchdog)
     if (start_job(watchdog, UPDATES_RECOVER, watchdog->version, no_words, UPDATES_RECOVER_S, &err))
         return;
     log_warn(&watchdog->log, "nothing is recovered: %s", err.text);
-    start_services(watchdog);
+    after_recovery(watchdog);
 }

@@ -1,7 +1,7 @@
 // Talks to the site: JSON calls with a time-out, and the event stream. Knows nothing of the page.
 
 const CALL_MS = 10_000;
-const AGAIN_MS = 5_000; // after the stream was closed for good (not merely interrupted)
+const AGAIN_MS = 2_000; // after the stream was closed for good (not merely interrupted), as by a portal that just starts
 
 export class CallError extends Error {
     /* status 0: the machine could not be reached */

@@ -11,7 +11,7 @@ import { beginCharts, hideCharts, showCharts } from "./charts.js";
 import { onLogin, showLogin } from "./login.js";
 import { logOut, machine, machineNow, on, start } from "./machine.js";
 import { beginOverview, showOverview } from "./overview.js";
-import { beginUpdates, showUpdates } from "./update.js";
+import { beginUpdates, showUpdates, startUpdates } from "./update.js";
 import { ageValues } from "./values.js";
 
 const byId = (id) => document.getElementById(id);
@@ -55,7 +55,7 @@ async function enter() {
     const begun = start();
     showOverview();
     showBadge();
-    showUpdates();
+    startUpdates();
     showState();
     showView(currentRoute());
     await begun;

@@ -206,7 +206,7 @@ export default {
     "update.hide": "Close, it goes on",
     "update.done": "Done",
     "update.outcome.committed": "Version {version} runs and has proved itself.",
-    "update.outcome.committed.hint": "The version before, {previous}, is kept. An admin goes back to it with `updater rollback`.",
+    "update.outcome.committed.hint": "The version before, {previous}, is kept. An admin goes back to it by: updater rollback",
     "update.outcome.rolled_back": "Version {runs} runs again.",
     "update.outcome.rolled_back.hint": "What was measured is kept. The owner sees why; nothing needs to be done here.",
     "update.outcome.failed": "Nothing was changed: version {runs} runs on.",

@@ -249,7 +249,7 @@ export default {
     "update.hide": "Закрыть, оно идёт дальше",
     "update.done": "Готово",
     "update.outcome.committed": "Версия {version} работает и прошла проверку.",
-    "update.outcome.committed.hint": "Прежняя версия, {previous}, сохранена. Администратор возвращается к ней командой `updater rollback`.",
+    "update.outcome.committed.hint": "Прежняя версия, {previous}, сохранена. Администратор возвращается к ней командой: updater rollback",
     "update.outcome.rolled_back": "Снова работает версия {runs}.",
     "update.outcome.rolled_back.hint": "Всё измеренное сохранено. Владелец видит причину; здесь ничего делать не нужно.",
     "update.outcome.failed": "Ничего не изменено: дальше работает версия {runs}.",

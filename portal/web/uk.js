@@ -249,7 +249,7 @@ export default {
     "update.hide": "Закрити, воно триває",
     "update.done": "Готово",
     "update.outcome.committed": "Версія {version} працює й пройшла перевірку.",
-    "update.outcome.committed.hint": "Попередню версію, {previous}, збережено. Адміністратор повертається до неї командою `updater rollback`.",
+    "update.outcome.committed.hint": "Попередню версію, {previous}, збережено. Адміністратор повертається до неї командою: updater rollback",
     "update.outcome.rolled_back": "Знову працює версія {runs}.",
     "update.outcome.rolled_back.hint": "Усе виміряне збережено. Власник бачить причину; тут нічого робити не треба.",
     "update.outcome.failed": "Нічого не змінено: далі працює версія {runs}.",

@@ -274,8 +274,17 @@ function onUpdate(state) {
     show();
 }
 
+/* In another language. */
 export function showUpdates() {
     showUpdateHistory();
+    show();
+}
+
+/* Of a machine that nothing is known of yet; its events say the rest. */
+export function startUpdates() {
+    details = null;
+    failure = "";
+    loadUpdateHistory();
     show();
 }
 

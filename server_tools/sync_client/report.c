@@ -69,6 +69,7 @@ static void write_update(struct json_writer *writer, const struct report_update 
     json_string(writer, "version", update->version);
     json_string(writer, "file", update->file);
     json_i64(writer, "bytes", update->bytes);
+    json_double(writer, "sending_seconds", (double)update->sent_us / US_PER_S);
     json_double(writer, "seconds", (double)update->us / US_PER_S);
     write_word(writer, "status", update->status);
     write_word(writer, "reason", update->reason);
@@ -153,10 +154,10 @@ static void write_delivery(const struct report_update *update, struct buf *out)
 {
     char size[TEXT_SIZE_BYTES];
     char rate[TEXT_SIZE_BYTES];
-    double a_second = update->us > 0 ? (double)update->bytes * US_PER_S / (double)update->us : 0;
+    double a_second = update->sent_us > 0 ? (double)update->bytes * US_PER_S / (double)update->sent_us : 0;
     if (update->outcome != REPORT_UPDATE_QUEUED)
         return;
-    buf_printf(out, "  update     %s is delivered and verified: %s, %s/s, %.2f s\n", update->version,
+    buf_printf(out, "  update     %s is delivered (%s, %s/s) and verified, %.2f s in all\n", update->version,
                text_bytes_for_people(size, (uint64_t)update->bytes),
                text_bytes_for_people(rate, (uint64_t)a_second), (double)update->us / US_PER_S);
     buf_append_text(out, "             it waits for the operator's approval at the machine's page (or for\n"

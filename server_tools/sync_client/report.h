@@ -30,7 +30,8 @@ struct report_update {
     const char *file; /* borrowed */
     char version[REPORT_VERSION_BYTES];
     int64_t bytes;
-    int64_t us;                       /* of the last attempt, with the machine's verification */
+    int64_t sent_us;                  /* of the last attempt, until everything had left; 0: it never had */
+    int64_t us;                       /* the same with the machine's verification */
     char status[REPORT_WORD_BYTES];   /* the machine's words; "" */
     char reason[REPORT_WORD_BYTES];   /* of bad_package; "" */
     char detail[REPORT_DETAIL_BYTES]; /* "" */

@@ -117,12 +117,16 @@ struct sending {
     struct session *session;
     const struct update_file *update;
     struct report_update *report;
-    int failures; /* in a row */
+    int64_t began_us; /* of this attempt, monotonic */
+    int failures;     /* in a row */
 };
 
 static void show_progress(void *context, uint64_t bytes)
 {
     const struct sending *sending = context;
+    struct report_update *report = sending->report;
+    if (report->sent_us == 0 && bytes >= sending->update->bytes)
+        report->sent_us = clock_monotonic_us(sending->session->clock) - sending->began_us;
     notices_advance(sending->session->notices, 0, (int64_t)bytes);
 }
 
@@ -175,9 +179,10 @@ static bool send_once(struct sending *sending, struct error *err)
     snprintf(version, sizeof(version), "X-Update-Version: %s", update->version);
     snprintf(signature, sizeof(signature), "X-Manifest-Signature: %s", update->signature);
     notices_begin_bytes(session->notices, "sending", (int64_t)update->bytes);
-    int64_t began_us = clock_monotonic_us(session->clock);
+    sending->began_us = clock_monotonic_us(session->clock);
+    sending->report->sent_us = 0;
     bool came = session_exchange(session, &exchange, err);
-    sending->report->us = clock_monotonic_us(session->clock) - began_us;
+    sending->report->us = clock_monotonic_us(session->clock) - sending->began_us;
     notices_end(session->notices);
     return came && read_answer(sending, &exchange, err);
 }

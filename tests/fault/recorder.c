@@ -338,7 +338,10 @@ int __openat64_2(int folder, const char *path, int flags)
         NEXT(name)                                                                                           \
         uint64_t number;                                                                                     \
         begins(LOOK, &number);                                                                               \
-        return next arguments;                                                                               \
+        ssize_t result = next arguments;                                                                     \
+        const struct call call = {.kind = LOOK, .fd = fd};                                                   \
+        ends(&call, number, result);                                                                         \
+        return result;                                                                                       \
     }
 
 LOOK_CALL(read, (int fd, void *out, size_t size), (fd, out, size))

@@ -1,6 +1,7 @@
-"""The disk is full at every call of apply, commit, undo and rollback that needs room: at that one, and from that one on. Either
-it says so and the version that ran runs, or it was a convenience that was left out; after a recovery with room nothing is half
-made and no reading is missing (the promise of test_update_kills.py). `make soak` tries every call; else a sample."""
+"""The disk is full at every call of apply, recover, commit, undo and rollback that needs room: at that one, and from that
+one on. Either it says so and the version that ran runs, or it was a convenience that was left out; after a recovery with
+room nothing is half made and no reading is missing (the promise of test_update_kills.py). `make soak` tries every call;
+else a sample."""
 
 import collections
 

@@ -1,9 +1,10 @@
-"""kill -9 of apply, commit, undo, rollback and boot/start right before, within and after every call that changes something on
-the disk, and once more of the recovery that follows; then a recovery that is left alone. The old version runs or the new one,
-whole, on a schema that it runs on, with every reading (tests/harness/update_campaign.py: Scenes.check).
+"""kill -9 of apply, recover, commit, undo, rollback and boot/start right before, within and after every call that changes
+something on the disk, and once more of the recovery that follows; then a recovery that is left alone. The old version
+runs or the new one, whole, on a schema that it runs on, with every reading (tests/harness/update_campaign.py:
+Scenes.check).
 
-`make soak` tries every point, and for each state that they leave every point of its recovery. Else a sample is tried, each of
-its points with one kill of its recovery."""
+`make soak` tries every point, and for each state that they leave every point of its recovery. Else a sample is tried,
+each of its points with one kill of its recovery."""
 
 import collections
 import random
@@ -84,5 +85,6 @@ def test_a_kill_leaves_one_version(scenes, name):
     else:
         points = [point._replace(again=when, again_at=at) for point, (_state, again) in zip(first, recoveries)
                   for when, at in [choice.choice(again)]]
-    ran = campaign(f"kills of {name}, {len(first)} of {len(everything[name])} places", points, lambda point: attempt(scenes, point))
+    ran = campaign(f"kills of {name}, {len(first)} of {len(everything[name])} places", points,
+                   lambda point: attempt(scenes, point))
     assert set(ran) == set(scenes[name].ends), "the kills were not spread over the whole"

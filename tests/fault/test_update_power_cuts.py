@@ -1,6 +1,7 @@
-"""The power goes at every moment of apply, commit, undo, rollback and boot/start, and what was not fsynced is lost, or there in
-part, or out of order (tests/harness/power_cut.py: the model). The recorded calls are played back up to each point; what the
-disk may then hold, in several ways, is put onto a real one and recovered: the promise of test_update_kills.py.
+"""The power goes at every moment of apply, recover, commit, undo, rollback and boot/start, and what was not fsynced is lost,
+or there in part, or out of order (tests/harness/power_cut.py: the model). The recorded calls are played back up to each
+point; what the disk may then hold, in several ways, is put onto a real one and recovered: the promise of
+test_update_kills.py.
 
 `make soak` tries every point in every way; else a sample."""
 

@@ -64,7 +64,7 @@ class Updates:
             "notes": package.manifest["notes"], "received_at": received_at or now_us(), "from": "10.0.0.7"}
         (self.folder / name).write_bytes(package.build() if content is None else content)
         self.root.replace("pending_update/meta.json", self.meta)
-        if old is not None:
+        if old is not None and old["file"] != name:
             (self.folder / old["file"]).unlink(missing_ok=True)
         self.history("queued", by="10.0.0.7")
         return self.meta

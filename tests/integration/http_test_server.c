@@ -194,6 +194,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/released", 0, released, NULL, NULL},
     {HTTP_GET, "/aside", 0, wait_aside, NULL, NULL},
     {HTTP_POST, "/upload", UPLOAD_MAX_BYTES, end_upload, begin_upload, take_upload},
+    {HTTP_PUT, "/discard", SIZE_MAX, end_upload, begin_upload, take_upload}, /* of any size, for benches */
     {HTTP_GET, "/events", 0, subscribe, NULL, NULL},
     {HTTP_POST, "/publish", (size_t)256 * 1024, publish, NULL, NULL},
     {HTTP_GET, "/subscribers", 0, subscribers, NULL, NULL},

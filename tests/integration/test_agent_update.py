@@ -251,7 +251,7 @@ def test_no_room_costs_no_upload(make_machine, keys):
     machine = make_machine(config={"MAX_UPDATE_BYTES": 1 << 40})
     client = machine.client()
     free = os.statvfs(machine.root.path).f_bavail * os.statvfs(machine.root.path).f_frsize
-    headers = {**headers_of(client, b"", "1.2.0", "AAAA"), "Content-Length": min(free + MIB, 1 << 40), "Expect": "100-continue"}
+    headers = {**headers_of(client, b"", "1.2.0", "AAAA"), "Content-Length": min(2 * free, 1 << 40), "Expect": "100-continue"}
     with begin(machine, headers) as connection:
         status, said = read_answer(connection)
     assert (status, said["status"]) == (507, "no_space")

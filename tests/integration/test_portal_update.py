@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import threading
 
 import httpx
@@ -13,6 +14,7 @@ import telehaul
 from cryptography.hazmat.primitives import serialization
 from made_up_updates import NOTES, STEPS, Updates
 from portal_root import PIN, PortalRoot
+from update_root import UpdateRoot
 
 RIGHT = {"X-Config-Pin": PIN}
 NOTHING = {"current_version": "1.0.0", "pending_update": False, "pending_version": None, "notes": None, "received_at": None,
@@ -361,17 +363,17 @@ def test_reject_what_was_seen(client, updates):
 
 def test_an_update_is_announced_the_moment_it_is_queued(client, updates):
     stream = Stream(client, "/api/events")
-    stream.until(lambda s: s.named("update"), "the state at first")
-    assert stream.named("update") == [("update", NOTHING)]
+    stream.until(lambda s: s.named("service"), "what comes first")
+    assert stream.named("update", "update_available") == [], "nothing to tell"
     updates.queue()
     stream.until(lambda s: s.named("update_available"), "the news")
     assert stream.named("update_available") == [("update_available", status(client))]
     for state, change in {"approved": lambda: apply(client), "applying": lambda: updates.state("applying"),
                           "probation": lambda: updates.state("probation"), "committed": lambda: updates.end("committed")}.items():
         change()
-        stream.until(lambda s: s.named("update")[-1][1]["state"] == state, state)
+        stream.until(lambda s: [data["state"] for _, data in s.named("update")][-1:] == [state], state)
     states = [data["state"] for _, data in stream.named("update", "update_available")]
-    assert states == ["none", "pending", "approved", "applying", "probation", "committed"], "each once"
+    assert states == ["pending", "approved", "applying", "probation", "committed"], "each once"
     updates.queue(notes="the next one")
     stream.until(lambda s: len(s.named("update_available")) == 2, "the next one")
 
@@ -465,3 +467,34 @@ def test_history_newest_first_and_bounded(client, updates):
     assert len(history) == 100
     assert history[0]["reason"] == "reason_149"
     assert set(history[0]) == {"time", "event", "version", "previous", "by", "reason", "text"}
+
+
+# ---- with the updater itself ----
+
+def test_the_updater_is_followed_to_the_end_and_back(tmp_path, update_keys):
+    """The portal of a real ROOT approves, the real updater applies and undoes; only the package's files are made up."""
+    port = telehaul.free_port()
+    made = UpdateRoot(tmp_path, update_keys)
+    config = made.path / "config.txt"
+    config.write_text(config.read_text().replace("\nPORTAL_PORT = 8000\n", f"\nPORTAL_PORT = {port}\n"))
+    made.make_store()
+    right = {"X-Config-Pin": re.search(r"(?m)^CONFIG_PIN = (\d+)$", (made.path / "credentials.env").read_text()).group(1)}
+    package = made.queue(made.package(), approved=False)
+    program = telehaul.Program([telehaul.BIN / "portal", "--root", made.path], tmp_path / "portal.log")
+    try:
+        telehaul.wait_until(lambda: "serving on" in program.output(), "the portal's start")
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=right, timeout=30)
+        facts = details(client)["package"]
+        assert (facts["verified"], facts["changed"], facts["added"], facts["removed"]) == (True, 2, 1, 1)
+        stream = Stream(client, "/api/update/progress")
+        assert apply(client, {"manifest_sha256": package.manifest_sha256()}, headers=right).status_code == 202
+        made.run("apply")
+        stream.until(lambda s: s.steps() == [step for step, _, _ in STEPS], "the steps")
+        assert [data["pct"] for _, _, data in stream.events] == [20, 40, 70, 90, 100]
+        assert status(client)["state"] == "probation"
+        made.run("undo", "--reason", "not_healthy", "--text", "it never answered")
+        stream.until(lambda s: s.steps()[-1] == "rolled_back", "the way back")
+        assert status(client) == {**NOTHING, "state": "rolled_back", "reason": "not_healthy"}
+        assert [row["event"] for row in client.get("/api/update/history").json()["history"]] == ["rolled_back", "applied", "approved"]
+    finally:
+        program.stop(expect=None)

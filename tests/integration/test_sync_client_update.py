@@ -60,9 +60,10 @@ def test_it_is_delivered_after_the_export(home, agent, package):
     assert (headers["Expect"], headers["Content-Length"]) == ("100-continue", str(len(body)))
     asked = [request for request in agent.requests if request != "GET /status"]
     assert asked[-4:] == ["GET /auth/challenge", "POST /auth", "GET /data/export", "POST /update"]
-    assert done.result["update"] == {"outcome": "queued", "version": "1.2.0", "file": str(package), "bytes": len(body),
-                                     "seconds": done.result["update"]["seconds"], "status": "queued", "reason": None,
-                                     "detail": None}
+    update = done.result["update"]
+    assert 0 < update.pop("sending_seconds") <= update.pop("seconds") < 30
+    assert update == {"outcome": "queued", "version": "1.2.0", "file": str(package), "bytes": len(body), "status": "queued",
+                      "reason": None, "detail": None}
     assert (done.result["exported"], done.result["records"]) == (True, ROWS)
 
 
