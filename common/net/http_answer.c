@@ -41,6 +41,8 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
     const char *const *lines = request->server->config.headers;
     for (size_t i = 0; lines != NULL && lines[i] != NULL; i++)
         add_server_header(request, response, lines[i]);
+    if (request->headers.size == 0)
+        return;
     const char *at = request->headers.data;
     const char *end = at + request->headers.size;
     while (at < end) {
