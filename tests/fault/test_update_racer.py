@@ -96,7 +96,8 @@ def test_the_patient_one_wins_nowhere(scenes):
         calls = len(recorder.read_records(log))
     everything = {"apply": [Point(how, at) for at in range(1, calls + 1) for how in HOW]}
     points = spread(everything, "apply", SAMPLE)
-    ran = campaign(f"the patient racer, {len(points)} of {len(everything['apply'])}", points, lambda point: attempt(scenes, point))
+    ran = campaign(f"the patient racer, {len(points)} of {len(everything['apply'])}", points,
+                   lambda point: attempt(scenes, point))
     assert set(ran) == {"1.1.0", "1.2.0"}, "it came too late, or too early, each time"
 
 
