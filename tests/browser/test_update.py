@@ -62,6 +62,11 @@ def history_says(browser, text):
     telehaul.wait_until(lambda: text in " ".join(text_of(browser, "#updates-line").split()), f"`{text}` in the history")
 
 
+def loaded_at(browser):
+    """Another one after every reload."""
+    return browser.execute_script("return performance.timeOrigin")
+
+
 def overflowing(browser, width):
     """What is wider than its own place, in the window."""
     set_width(browser, width)
@@ -264,14 +269,14 @@ def test_from_apply_to_the_new_version(browser, machine, expected, scheme):
     wait_for_text(browser, "#update-line", "Restarting …")
     take(browser, f"update-restarting-{scheme}", (360, 1440))
     root.write_services(version="1.2.0")
+    started = loaded_at(browser)
     root.start(updates.portal_of("1.2.0"))
-    started = browser.execute_script("return performance.timeOrigin")
-    telehaul.wait_until(lambda: browser.execute_script("return performance.timeOrigin") != started, "the reload", deadline_s=10)
+    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload", deadline_s=10)
     title_says(browser, "Version 1.2.0 proves itself")
     wait_for_text(browser, "#update-line", "Every service has to run well.")
     assert states(browser) == ["done"] * 5
     take(browser, f"update-proving-{scheme}")
-    reloaded = browser.execute_script("return performance.timeOrigin")
+    reloaded = loaded_at(browser)
     updates.end("committed")
     title_says(browser, "Version 1.2.0 is in place")
     wait_for_text(browser, "#update-outcome-line", "Version 1.2.0 runs and has proved itself.")
@@ -281,7 +286,7 @@ def test_from_apply_to_the_new_version(browser, machine, expected, scheme):
     assert not badge(browser).is_displayed()
     history_says(browser, "v1.2.0 in place")
     wait_for_text(browser, "#machine", "1.2.0")
-    assert browser.execute_script("return performance.timeOrigin") == reloaded, "one reload and no more"
+    assert loaded_at(browser) == reloaded, "one reload and no more"
 
 
 def test_one_that_was_undone_says_why(browser, machine, expected):
@@ -297,7 +302,9 @@ def test_one_that_was_undone_says_why(browser, machine, expected):
     root.restart(updates.portal_of("1.2.0"))
     title_says_after_reload(browser, "Version 1.2.0 proves itself")
     updates.end("rolled_back", "not_healthy", "it was never well for 10 s in one piece: collector waits to start again")
+    proving = loaded_at(browser)
     root.restart(updates.portal_of("1.1.0"))
+    telehaul.wait_until(lambda: loaded_at(browser) != proving, "the way back", deadline_s=10)
     title_says_after_reload(browser, "Version 1.2.0 was undone")
     wait_for_text(browser, "#update-outcome-line", "Version 1.1.0 runs again.")
     wait_for_text(browser, "#update-outcome-why", "its services did not all run well in time")
@@ -395,8 +402,8 @@ def test_another_tab_follows(browser, machine, expected):
     assert root.client().post("/api/update/apply", headers={"X-Config-Pin": PIN}).status_code == 202
     badge_says(browser, "Update v1.2.0 begins")
     updates.run_to("done", previous="1.1.0")
-    started = browser.execute_script("return performance.timeOrigin")
+    started = loaded_at(browser)
     root.restart(updates.portal_of("1.2.0"))
-    telehaul.wait_until(lambda: browser.execute_script("return performance.timeOrigin") != started, "the reload", deadline_s=10)
+    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload", deadline_s=10)
     badge_says(browser, "v1.2.0 proves itself")
     assert not one(browser, "#update").is_displayed()

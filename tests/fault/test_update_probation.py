@@ -56,8 +56,8 @@ class Site:
         queue = self.root.path / "pending_update"
         package.write(queue / f"update_v{version}.zip")
         (queue / ".meta.json.tmp").write_text(json.dumps({
-            "file": f"update_v{version}.zip", "version": version, "manifest_sha256": package.manifest_sha256(), "notes": "made up",
-            "received_at": "2026-02-22T10:00:00Z", "from": "192.0.2.1"}))
+            "file": f"update_v{version}.zip", "version": version, "manifest_sha256": package.manifest_sha256(),
+            "notes": "made up", "received_at": "2026-02-22T10:00:00Z", "from": "192.0.2.1"}))
         (queue / ".meta.json.tmp").rename(queue / "meta.json")
 
     def current(self):
@@ -138,7 +138,8 @@ def test_a_release_that_does_not_work_is_undone(site, name):
 
 
 @pytest.mark.parametrize("name, cuts, reason", [
-    ("agent exits", 1, "service_ended"), ("agent exits", STARTS - 1, "not_proven"), ("portal hangs", STARTS - 1, "not_proven")])
+    ("agent exits", 1, "service_ended"), ("agent exits", STARTS - 1, "not_proven"),
+    ("portal hangs", STARTS - 1, "not_proven")])
 def test_a_power_cut_in_the_probation_keeps_no_bad_release(site, name, cuts, reason):
     """The watchdog judges anew after each cut; one that is never given the time to is undone by boot/start."""
     files, _reason = SERVICES[name]

@@ -88,7 +88,8 @@ def running_reader(root):
 @pytest.fixture
 def made(tmp_path, keys):
     machine = update_root.UpdateRoot(tmp_path, keys)
-    machine.queue(Package(keys, files=stamped("1.0.1"), migrations={}, version="1.0.1", remove=["bin/portal", "share/old.txt"]))
+    machine.queue(Package(keys, files=stamped("1.0.1"), migrations={}, version="1.0.1",
+                          remove=["bin/portal", "share/old.txt"]))
     machine.run("apply")
     machine.run("commit")
     return machine
@@ -105,4 +106,5 @@ def test_a_reader_sees_no_mixture(made, keys):
     looks, versions, missing, problem = result
     assert problem is None, problem
     assert looks > TURNS and len(versions) > TURNS / 2, f"{looks} looks at {len(versions)} versions are too few"
-    print(f"readers: {looks} looks at {len(versions)} versions during {TURNS} applies; {missing} files were gone, none was another's")
+    print(f"readers: {looks} looks at {len(versions)} versions during {TURNS} applies; {missing} files were gone, none was "
+          "another's")

@@ -13,8 +13,8 @@ LIBRARY = telehaul.BIN.parent / "fault" / "recorder.so"
 TIMEOUT_S = 60
 
 # As in recorder.c: enum kind, struct record.
-KINDS = ["open", "write", "sync", "rename", "exchange", "link", "symlink", "unlink", "rmdir", "mkdir", "truncate", "mode", "owner",
-         "look"]
+KINDS = ["open", "write", "sync", "rename", "exchange", "link", "symlink", "unlink", "rmdir", "mkdir", "truncate", "mode",
+         "owner", "look"]
 HEAD = struct.Struct("<5Q6I")
 NEED_ROOM = {"open", "write", "sync", "rename", "link", "symlink", "mkdir", "truncate"}
 
@@ -31,8 +31,8 @@ def run(words, do=None, at=0, log=None, swap=None, env=None):
         settings["RECORDER_SWAP"] = ":".join(map(str, swap))
     if log:
         settings["RECORDER_LOG"] = str(log)
-    return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, close_fds=False,
-                          env={**os.environ, **(env or {}), **settings}, check=False)
+    return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False,
+                          close_fds=False, env={**os.environ, **(env or {}), **settings})
 
 
 def read_records(log):

@@ -26,7 +26,8 @@ SOAK = bool(os.environ.get("TELEHAUL_SOAK"))
 SEED = int(os.environ.get("TELEHAUL_SEED", str(random.SystemRandom().randrange(10**6))))
 JOBS = 2
 PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # fsync costs nothing there
-NAMES = ["apply", "apply that fails", "recovery of half an apply", "recovery behind the switch", "commit", "undo", "rollback", "rollback of a probation", "third start"]
+NAMES = ["apply", "apply that fails", "recovery of half an apply", "recovery behind the switch", "commit", "undo", "rollback",
+         "rollback of a probation", "third start"]
 LEAST = 20  # points of a scene
 GOES_ON_EVERY = 5  # of how many recovered machines one is asked to go on
 READINGS, IN_LOG = 300, 200  # made-up readings; those that only the store's log has
@@ -103,9 +104,8 @@ class Scenes:
         machine.queue(Package(self.keys, files=FILES_1_1, migrations={}, version="1.1.0"))
         machine.run("apply")
         machine.run("commit")
-        first = without_inodes(below(recorder.take(machine.path), "releases/1.0.0"))
-        first = {name: File(*entry, 0) if isinstance(entry, tuple) and len(entry) == 2 else entry for name, entry in first.items()}
-        self.releases["1.0.0"] = overlay(first, {}, {}, [], "1.0.0")
+        self.releases["1.0.0"] = overlay({}, {**update_root.OLD, **{f"migrations/{path.name}": path.read_bytes()
+                                                                    for path in update_root.MIGRATIONS}}, {}, [], "1.0.0")
         self.releases["1.1.0"] = overlay(self.releases["1.0.0"], FILES_1_1, {}, [], "1.1.0")
         self.releases["1.2.0"] = overlay(self.releases["1.1.0"], FILES_1_2, update_root.ADDED, REMOVED_1_2, "1.2.0")
         still = {"approved", "pending", "failed"}
@@ -164,8 +164,8 @@ class Scenes:
         words = [program("updater"), "--root", root, "recover", "--json"]
         if do:
             return recorder.run(words, do, at)
-        done = subprocess.run(list(map(str, words)), capture_output=True, stdin=subprocess.DEVNULL, check=False, close_fds=False,
-                              timeout=recorder.TIMEOUT_S)
+        done = subprocess.run(list(map(str, words)), capture_output=True, stdin=subprocess.DEVNULL, check=False,
+                              close_fds=False, timeout=recorder.TIMEOUT_S)
         assert done.returncode == 0, f"recover fails: {done.stderr.decode()}"
         return json.loads(done.stdout)
 
@@ -204,7 +204,8 @@ class Scenes:
 
     @staticmethod
     def _check_left_over(tree):
-        left = [name for name in tree if name.endswith(".tmp") or os.path.basename(name).startswith((".new-", ".old-", ".update"))]
+        left = [name for name in tree
+                if name.endswith(".tmp") or os.path.basename(name).startswith((".new-", ".old-", ".update"))]
         assert not left, f"left over: {left}"
         for name, entry in below(tree, "backups").items():
             with zipfile.ZipFile(io.BytesIO(entry.content)) as backup:
@@ -228,7 +229,8 @@ class Scenes:
             rows = db.execute("select x from made_up").fetchall() if made else [(1,)]
         assert ledger - {MIGRATION} == {path.name for path in update_root.MIGRATIONS}
         assert (MIGRATION in ledger) == bool(made) and rows == [(1,)], "half a migration"
-        assert made or (version == "1.1.0" and scene.words in (("apply",), ("recover",))), f"{version} runs on a schema without its migration"
+        unmigrated = version == "1.1.0" and scene.words in (("apply",), ("recover",))
+        assert made or unmigrated, f"{version} runs on a schema without its migration"
 
     def goes_on(self, scene, root):
         """What was recovered is no dead end: the update can be applied, or decided."""
