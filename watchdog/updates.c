@@ -138,7 +138,7 @@ static void approve(struct watchdog *watchdog, const struct pending *pending)
     const char *setting = watchdog->appliance->config.update_approval;
     time_t now = (time_t)(clock_utc_us(watchdog->clock) / US_PER_S);
     struct tm local;
-    struct error err;
+    struct error err = {.code = ERR_NONE};
     const char *who = localtime_r(&now, &local) == NULL ? NULL : approval_now(setting, &local);
     if (who == NULL && approval_waits_for_time(setting))
         loop_timer_set(watchdog->updates.timer, UPDATES_WINDOW_MS, 0);
@@ -147,6 +147,8 @@ static void approve(struct watchdog *watchdog, const struct pending *pending)
     if (pending_approve(watchdog->appliance->root, pending->manifest_sha256, who, watchdog->clock, &err))
         log_info(&watchdog->log, "update %s: approved by UPDATE_APPROVAL = %s", pending->version, setting);
     else
+        loop_timer_set(watchdog->updates.timer, UPDATES_TICK_MS, 0); /* whoever queued it may still be at it */
+    if (err.code != ERR_NONE && err.code != ERR_BUSY)
         log_warn(&watchdog->log, "update %s: %s", pending->version, err.text);
 }
 
