@@ -50,15 +50,23 @@ static bool open_table(struct agent *agent, struct error *err)
     return true;
 }
 
+/* A queue that cannot be used refuses updates; telemetry goes home all the same. */
+static void sweep_queue(const struct agent *agent)
+{
+    struct error err;
+    if (!update_receiver_sweep(agent->appliance->root, agent->log, &err))
+        log_warn(agent->log, "no update can be taken: %s", err.text);
+}
+
 static bool open_parts(struct agent *agent, struct error *err)
 {
     if (!appliance_path(agent->appliance, agent->appliance->config.telemetry_dir, &agent->telemetry_folder,
                         err) ||
         !find_keys(agent, err) || !open_memory(agent, err) || !open_table(agent, err) ||
         !identity_open(agent->appliance, agent->clock, &agent->identity, err) ||
-        !rate_init(&agent->rate, agent->clock, err) ||
-        !update_receiver_sweep(agent->appliance->root, agent->log, err))
+        !rate_init(&agent->rate, agent->clock, err))
         return false;
+    sweep_queue(agent);
     authenticator_init(&agent->authenticator, agent->identity.agent_id,
                        agent->appliance->config.auth_timestamp, agent->clock);
     agent->sessions = sessions_new(agent->clock, end_session, agent, err);

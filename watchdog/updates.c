@@ -147,7 +147,8 @@ static void approve(struct watchdog *watchdog, const struct pending *pending)
     if (pending_approve(watchdog->appliance->root, pending->manifest_sha256, who, watchdog->clock, &err))
         log_info(&watchdog->log, "update %s: approved by UPDATE_APPROVAL = %s", pending->version, setting);
     else
-        loop_timer_set(watchdog->updates.timer, UPDATES_TICK_MS, 0); /* whoever queued it may still be at it */
+        loop_timer_set(watchdog->updates.timer, UPDATES_TICK_MS,
+                       0); /* whoever queued it may still be at it */
     if (err.code != ERR_NONE && err.code != ERR_BUSY)
         log_warn(&watchdog->log, "update %s: %s", pending->version, err.text);
 }

@@ -5,13 +5,11 @@ files, the updater's memory meanwhile, and the time from Apply until the new ver
 The rival writes and reads the files and compares nothing; neither side's time has an fsync in it. Files are made up: half of
 them random, half of them text."""
 
-import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -48,22 +46,6 @@ def seconds_between(progress, first, second):
     return time.mktime(at[1]) - time.mktime(at[0]) + float("0" + times[second][19:-1]) - float("0" + times[first][19:-1])
 
 
-def peak_bytes(argv):
-    """Runs it; the most memory that it had, looked at until it ended. (What wait4 says begins with the memory of the process
-    that forked it, which is this one.)"""
-    process, peak = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL), 0
-    while process.poll() is None:
-        with contextlib.suppress(OSError):
-            text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-            exe = os.readlink(f"/proc/{process.pid}/exe")
-            found = re.search(r"VmHWM:\s*(\d+) kB", text)
-            if found and exe == str(argv[0]):
-                peak = int(found[1]) * 1024
-        time.sleep(0.001)
-    assert process.returncode == 0 and peak > 0, f"{argv}: exit {process.returncode}"
-    return peak
-
-
 def queue(root, package):
     with zipfile.ZipFile(package) as archive:
         digest = hashlib.sha256(archive.read("manifest.json")).hexdigest()
@@ -84,8 +66,8 @@ def stage(folder, keys, release, package, turn):
         shutil.copytree(release, small, ignore=lambda *_: ["big"])
     telehaul.run("updater", "--root", root, "init", "--from", small, "--version", "1.0.0", "--public-key", keys.public_file)
     queue(root, package)
-    idle = peak_bytes([telehaul.BIN / "updater", "--root", root, "status"])
-    peak = peak_bytes([telehaul.BIN / "updater", "--root", root, "apply"])
+    idle = telehaul.peak_bytes([telehaul.BIN / "updater", "--root", root, "status"])
+    peak = telehaul.peak_bytes([telehaul.BIN / "updater", "--root", root, "apply"])
     seconds = seconds_between(root / "pending_update/progress.jsonl", "verify", "backup")
     assert os.readlink(root / "current") == "releases/1.1.0"
     shutil.rmtree(root)

@@ -81,6 +81,20 @@ def run(program, *arguments, check=True, env=None, cwd=None, timeout=300, text_i
     return done
 
 
+def peak_bytes(argv, env=None):
+    """Runs it; the most memory that it had, looked at until it ended. (What wait4 says begins with the memory of the process
+    that forked it, which is this one.)"""
+    process, peak = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL, env={**os.environ, **(env or {})}), 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            found = re.search(r"VmHWM:\s*(\d+) kB", pathlib.Path(f"/proc/{process.pid}/status").read_text())
+            if found and os.readlink(f"/proc/{process.pid}/exe") == str(argv[0]):
+                peak = int(found[1]) * 1024
+        time.sleep(0.001)
+    assert process.returncode == 0 and peak > 0, f"{argv}: exit {process.returncode}"
+    return peak
+
+
 class Program:
     """A program in the background, its output in a file."""
 
