@@ -3,7 +3,10 @@ restarts into it, and keeps it when it proves itself; measuring goes on."""
 
 import json
 import os
+import pathlib
+import pwd
 import shutil
+import tempfile
 
 import pytest
 
@@ -125,3 +128,34 @@ def test_by_hand_and_back(site):
     wait_until(lambda: site.status()["version"] == "1.0.0" and site.status()["running"], "the version before")
     assert os.readlink(f"/proc/{site.watchdog.pid}/exe").endswith("/releases/1.0.0/bin/watchdog")
     assert site.root.query("select count(*) from sqlite_master where name = 'notes_1_1_0'") == [(1,)], "the schema stays"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give services another user")
+def test_services_of_another_user(keys):
+    """Started as root with SERVICE_USER: the agent queues as that user, root applies, the store stays that user's."""
+    with tempfile.TemporaryDirectory(prefix="telehaul-user-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        root = telehaul.Root(folder / "root", keys, inputs=["drive rate=10"], config={
+            "PROBATION_S": 2, "UPDATE_APPROVAL": "auto", "SAMPLE_INTERVAL_MS": 100, "SERVICE_USER": "nobody"})
+        site = Site(root, folder, keys)
+        try:
+            site.start()
+            site.deliver(site.publish("1.1.0"))
+            wait_until(lambda: site.update() == "committed", "the new version to be kept", deadline_s=telehaul.DEADLINE_S + 30)
+            nobody = pwd.getpwnam("nobody").pw_uid
+            owners = {str(path.relative_to(root.path)): path.stat().st_uid for path in root.path.rglob("*") if not path.is_symlink()}
+            assert {name: uid for name, uid in owners.items() if name.startswith("data/")} == \
+                {name: nobody for name in owners if name.startswith("data/")}
+            assert all(uid == 0 for name, uid in owners.items() if name.startswith(("releases/", "boot/", "keys/")))
+            assert root.query("select count(*) from sqlite_master where name = 'notes_1_1_0'") == [(1,)]
+            wait_until(lambda: all(one["state"] == "running" for one in site.status()["services"]), "all services")
+            seq = root.query("select max(seq) from readings")[0][0]
+            wait_until(lambda: root.query("select max(seq) from readings")[0][0] > seq, "measuring to go on")
+            site.deliver(site.publish("1.2.0"))
+            wait_until(lambda: site.current() == "releases/1.2.0" and site.update() == "committed", "one more",
+                       deadline_s=telehaul.DEADLINE_S + 30)
+        finally:
+            for program in root.programs:
+                if program.running():
+                    program.stop(expect=None)
