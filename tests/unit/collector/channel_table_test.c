@@ -8,6 +8,7 @@ static struct channel_table *configured(const char *line)
     snprintf(lines[0], sizeof(lines[0]), "%s", line);
     const struct config_lines config = {lines, numbers, 1};
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     if (channel_table_configure(table, &config, &err))
         return table;
     channel_table_free(table);
@@ -27,6 +28,7 @@ static void one_name_is_one_channel(void **state)
     (void)state;
     struct error err;
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     assert_int_equal(find(table, "a"), 0);
     assert_int_equal(find(table, "b"), 1);
     assert_int_equal(find(table, "a"), 0);
@@ -43,6 +45,7 @@ static void there_are_at_most_as_many_as_a_store_takes(void **state)
     (void)state;
     struct error err;
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     char name[32];
     for (uint32_t i = 0; i < STORE_CHANNELS_MAX; i++) {
         snprintf(name, sizeof(name), "channel_%u", i);
@@ -58,6 +61,7 @@ static void a_name_that_is_none_makes_no_channel(void **state)
     (void)state;
     struct error err;
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     char is_long[200];
     memset(is_long, 'x', sizeof(is_long));
     is_long[128] = '\0';
@@ -118,6 +122,7 @@ static void what_an_input_says_stands_above_what_the_store_had(void **state)
     (void)state;
     struct error err;
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     const struct store_channel row = {.channel_id = 7,
                                       .name = "a",
                                       .unit = "km",
@@ -143,6 +148,7 @@ static void another_store_gives_its_own_numbers(void **state)
     (void)state;
     struct error err;
     struct channel_table *table = channel_table_new(&err);
+    assert_non_null(table);
     const struct store_channel row = {
         .channel_id = 7, .name = "a", .unit = "m", .phys_min = NAN, .phys_max = NAN};
     assert_true(channel_table_load(table, &row, &err));

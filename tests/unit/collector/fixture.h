@@ -116,6 +116,7 @@ static inline struct channel_table *channels_of(const char *const *lines)
     }
     struct channel_table *table = channel_table_new(&err);
     assert_non_null(table);
+    assert_non_null(table);
     if (!channel_table_configure(table, &config, &err))
         fail_msg("%s", err.text);
     return table;

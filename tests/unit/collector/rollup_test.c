@@ -44,6 +44,7 @@ static void keeps_the_least_and_the_greatest(void **state)
     const struct store_writer_spec spec = fixture_spec(*state);
     struct error err;
     struct channel_table *channels = channel_table_new(&err);
+    assert_non_null(channels);
     struct store_writer *writer = open_writer(&spec);
     const double first[] = {3, -1, 7.5, NAN};
     const double later[] = {9};
@@ -66,6 +67,7 @@ static void folds_into_what_is_there(void **state)
     const struct store_writer_spec spec = fixture_spec(*state);
     struct error err;
     struct channel_table *channels = channel_table_new(&err);
+    assert_non_null(channels);
     struct store_writer *writer = open_writer(&spec);
     const double nothing[] = {NAN};
     const double some[] = {4};
@@ -94,6 +96,7 @@ static void catches_up_in_steps(void **state)
     struct error err;
     enum { ROWS = ROLLUP_STEP_ROWS + 1000 };
     struct channel_table *channels = channel_table_new(&err);
+    assert_non_null(channels);
     struct store_writer *writer = open_writer(&spec);
     struct reading *readings = calloc(ROWS, sizeof(*readings));
     assert_non_null(readings);
@@ -121,6 +124,7 @@ static void forgets_what_is_gone(void **state)
     const struct store_writer_spec spec = fixture_spec(*state);
     struct error err;
     struct channel_table *channels = channel_table_new(&err);
+    assert_non_null(channels);
     struct store_writer *writer = open_writer(&spec);
     struct rollup rollup = {INT64_MIN};
     const double values[] = {1};
