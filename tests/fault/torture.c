@@ -230,8 +230,16 @@ CALL(PROCESS, EAGAIN, int, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *context),
      (thread, attributes, start, context))
 
-CALL(SEND, -1, ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
-CALL(SEND, -1, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+/* ECONNRESET is the end of a connection: who reads from it afterwards does not wait for ever. */
+static ssize_t reset(int fd)
+{
+    shutdown(fd, SHUT_RDWR);
+    errno = ECONNRESET;
+    return -1;
+}
+
+CALL(SEND, reset(fd), ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
+CALL(SEND, reset(fd), ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 
 /* The C library's own would allocate through malloc, and ASan's without it: one way for both. */
 char *strndup(const char *text, size_t limit)
