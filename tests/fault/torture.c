@@ -238,8 +238,10 @@ static ssize_t reset(int fd)
     return -1;
 }
 
-CALL(SEND, reset(fd), ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
-CALL(SEND, reset(fd), ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+CALL(SEND, reset(fd), ssize_t, send, (int fd, const void *data, size_t size, int flags),
+     (fd, data, size, flags))
+CALL(SEND, reset(fd), ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+     (fd, message, flags))
 
 /* The C library's own would allocate through malloc, and ASan's without it: one way for both. */
 char *strndup(const char *text, size_t limit)
