@@ -1,6 +1,7 @@
 #include "common/os/process_tree.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,12 +98,16 @@ size_t process_tree_signal(const struct process_tree *tree, int signal_number)
     for (size_t i = 0; i < tree->count; i++) {
         pid_t pid = tree->pids[i];
         SCOPE_FD int fd = pidfd_open(pid, 0);
+        bool no_pidfds = fd < 0 && errno == ENOSYS;
         struct process now;
-        if (fd < 0 || !read_process(pid, &now))
+        if ((fd < 0 && !no_pidfds) || !read_process(pid, &now))
             continue;
         /* it was in the tree a moment ago; a stranger under the same pid has a parent outside */
         bool ours = now.parent == getpid() || is_one_of(now.parent, tree->pids, tree->count);
-        if (ours && pidfd_send_signal(fd, signal_number, NULL, 0) == 0)
+        /* Linux before 5.3, and some sandboxes: between the look and the signal a stranger could take the pid
+         */
+        if (ours &&
+            (no_pidfds ? kill(pid, signal_number) : pidfd_send_signal(fd, signal_number, NULL, 0)) == 0)
             sent++;
     }
     return sent;
