@@ -20,6 +20,7 @@ static void numbers_in_order_and_finds_in_any(void **state)
 {
     (void)state;
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
+    assert_non_null(cache);
     char name[RECORD_CHANNEL_BYTES];
     int32_t index = -1;
     for (int i = 0; i < CHANNEL_CACHE_MAX; i++) {
@@ -42,6 +43,7 @@ static void too_many_channels_are_refused(void **state)
 {
     (void)state;
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
+    assert_non_null(cache);
     char name[RECORD_CHANNEL_BYTES];
     int32_t index = -1;
     for (int i = 0; i < CHANNEL_CACHE_MAX; i++)
@@ -57,6 +59,7 @@ static void names_of_the_greatest_length(void **state)
 {
     (void)state;
     SCOPE_CHANNEL_CACHE struct channel_cache *cache = channel_cache_new(NULL);
+    assert_non_null(cache);
     char name[RECORD_CHANNEL_BYTES];
     memset(name, 'x', sizeof(name));
     int32_t index = -1;
