@@ -291,6 +291,7 @@ static pid_t start_readers(void)
     char byte;
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
+    assert_true(pid >= 0); /* -1 is everybody, to kill(2) */
     if (pid == 0)
         read_without_a_gap(ready[1]);
     close(ready[1]);

@@ -171,6 +171,7 @@ static void assert_runs_until(int signal_number)
     setenv("NOTIFY_SOCKET", path.text, 1);
     setenv("WATCHDOG_USEC", "40000", 1);
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0)
         _exit(child_main());
     expect_message(listener, child, "READY=1");
@@ -206,6 +207,7 @@ static void ready_is_said_until_it_arrives(void **state)
     while (notify_send("STATUS=a busy supervisor has not read this yet"))
         continue;
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0)
         _exit(child_main());
     poll(NULL, 0, 300); /* its first words find no room */
@@ -225,6 +227,7 @@ static void a_stop_before_it_runs_counts(void **state)
 {
     (void)state;
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0) {
         struct daemon daemon;
         char *argv[] = {"demo", "--root", t.root.path, NULL};

@@ -442,6 +442,7 @@ static void a_lock_ends_with_its_process(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0) {
         int lock = file_lock(at("lock").text, NULL);
         _exit(write(ends[1], lock >= 0 ? "y" : "n", 1) == 1 && pause() ? 0 : 1);

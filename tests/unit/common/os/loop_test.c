@@ -298,6 +298,7 @@ static void a_child_that_ends_is_a_callback(void **state)
     (void)state;
     assert_non_null(loop_signal(t.loop, SIGCHLD, on_signal, NULL, &t.err));
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0)
         _exit(3);
     run();

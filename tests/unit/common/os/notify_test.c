@@ -55,6 +55,7 @@ static void the_sender_is_the_process_that_sent(void **state)
 {
     (void)state;
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0)
         _exit(notify_send("WATCHDOG=1\nMAINPID=1") ? 0 : 1);
     int status;

@@ -281,6 +281,7 @@ static void the_child_dies_with_its_parent(void **state)
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     pid_t parent = fork();
+    assert_true(parent >= 0); /* -1 is everybody, to kill(2) */
     if (parent == 0) {
         struct process_spec spec = PROCESS_SPEC;
         spec.argv = (const char *const[]){"/bin/sleep", "100", NULL};
@@ -336,6 +337,7 @@ static void usage_is_what_top_says(void **state)
     assert_true(cpu_s >= 0 && cpu_s < 3600);
     assert_in_range(rss_bytes, 100 * 1024, (uint64_t)1 << 40);
     pid_t child = fork();
+    assert_true(child >= 0); /* -1 is everybody, to kill(2) */
     if (child == 0)
         _exit(0);
     wait_for(child);
