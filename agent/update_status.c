@@ -119,18 +119,8 @@ static void write_outcome(struct json_writer *writer, const char *key, const str
 static void write_history(struct json_writer *writer, const struct picture *picture)
 {
     json_array(writer, "history");
-    for (size_t i = 0; i < picture->count; i++) {
-        const struct history_entry *entry = &picture->history[i];
-        json_object(writer, NULL);
-        json_time_us(writer, "time", entry->time_us);
-        json_string(writer, "event", entry->event);
-        json_string(writer, "version", entry->version);
-        json_string(writer, "previous", entry->previous);
-        json_string(writer, "by", entry->by);
-        json_string(writer, "reason", entry->reason);
-        json_string(writer, "text", entry->text);
-        json_end_object(writer);
-    }
+    for (size_t i = 0; i < picture->count; i++)
+        update_history_write(writer, &picture->history[i]);
     json_end_array(writer);
 }
 

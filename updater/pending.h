@@ -9,6 +9,7 @@
 #define UPDATER_PENDING_H
 
 #include "common/base/clock.h"
+#include "common/net/json_writer.h"
 #include "common/os/file.h"
 #include "updater/manifest.h"
 
@@ -135,6 +136,8 @@ struct history_entry {
 };
 /* Durable when it returns true; a line that a power cut tore is passed over by readers. */
 bool update_history_add(const char *root, const struct history_entry *entry, struct error *err) MUST_USE;
+/* The entry as a JSON object: a line of history.jsonl, and what agent and updater show of it. */
+void update_history_write(struct json_writer *writer, const struct history_entry *entry);
 /* The newest ones, newest first; at most `limit`. */
 bool update_history_read(const char *root, struct history_entry *out, size_t limit, size_t *count,
                          struct error *err) MUST_USE;

@@ -43,19 +43,6 @@ void report_recovery(const struct recovery *recovery, bool json, struct buf *out
 
 /* ---- history ---- */
 
-static void write_entry_json(struct json_writer *writer, const struct history_entry *entry)
-{
-    json_object(writer, NULL);
-    json_time_us(writer, "time", entry->time_us);
-    json_string(writer, "event", entry->event);
-    json_string(writer, "version", entry->version);
-    json_string(writer, "previous", entry->previous);
-    json_string(writer, "by", entry->by);
-    json_string(writer, "reason", entry->reason);
-    json_string(writer, "text", entry->text);
-    json_end_object(writer);
-}
-
 static void write_entry_text(struct buf *out, const struct history_entry *entry)
 {
     char time[RFC3339_S_BYTES];
@@ -84,7 +71,7 @@ bool report_history(const char *root, bool json, struct buf *out, struct error *
     }
     for (size_t i = 0; i < count; i++) {
         if (json)
-            write_entry_json(&writer, &entries[i]);
+            update_history_write(&writer, &entries[i]);
         else
             write_entry_text(out, &entries[i]);
     }

@@ -17,19 +17,24 @@ enum {
 
 /* ---- adding ---- */
 
+void update_history_write(struct json_writer *writer, const struct history_entry *entry)
+{
+    json_object(writer, NULL);
+    json_time_us(writer, "time", entry->time_us);
+    json_string(writer, "event", entry->event);
+    json_string(writer, "version", entry->version);
+    json_string(writer, "previous", entry->previous);
+    json_string(writer, "by", entry->by);
+    json_string(writer, "reason", entry->reason);
+    json_string(writer, "text", entry->text);
+    json_end_object(writer);
+}
+
 static void write_line(const struct history_entry *entry, struct buf *out)
 {
     struct json_writer writer;
     json_writer_init(&writer, out);
-    json_object(&writer, NULL);
-    json_time_us(&writer, "time", entry->time_us);
-    json_string(&writer, "event", entry->event);
-    json_string(&writer, "version", entry->version);
-    json_string(&writer, "previous", entry->previous);
-    json_string(&writer, "by", entry->by);
-    json_string(&writer, "reason", entry->reason);
-    json_string(&writer, "text", entry->text);
-    json_end_object(&writer);
+    update_history_write(&writer, entry);
     buf_append_byte(out, '\n');
 }
 
