@@ -1,0 +1,48 @@
+/* What the service counts, and /metrics in Prometheus' text format (exposition format 0.0.4). Off unless
+ * METRICS_PORT is set; on 127.0.0.1. Knows nothing of where the numbers come from.
+ * Threads: safe; counting never blocks. */
+#ifndef SERVER_TOOLS_SYNC_SERVICE_METRICS_H
+#define SERVER_TOOLS_SYNC_SERVICE_METRICS_H
+
+#include <stdint.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+/* One row of metrics.c's table each: name, type, help. Counters only grow; gauges are set. */
+enum metric {
+    METRIC_TURNS_OK, /* telehaul_sync_turns_total{status="ok"} ... */
+    METRIC_TURNS_TIMEOUT,
+    METRIC_TURNS_ERROR,
+    METRIC_ROWS_WRITTEN, /* telehaul_sync_rows_written_total */
+    METRIC_ROWS_QUARANTINED,
+    METRIC_WIRE_BYTES,
+    METRIC_CYCLES,
+    METRIC_CYCLES_OVERRUN,
+    METRIC_VEHICLES, /* gauges from here on */
+    METRIC_VEHICLES_ONLINE,
+    METRIC_VEHICLES_BEHIND, /* with a gap that is being filled */
+    METRIC_LAG_MAX_SECONDS, /* of the vehicles that answer: now minus the newest reading at home */
+    METRIC_QUEUE_BYTES,
+    METRIC_QUEUE_JOBS,
+    METRIC_TRANSFERS_RUNNING,
+    METRIC_DB_CONNECTED,
+    METRIC_DB_TRANSACTION_SECONDS, /* the last one */
+    METRIC_NOTIFICATIONS_WAITING,
+    METRIC_LAST_CYCLE_SECONDS,
+    METRIC_LAST_CYCLE_TIME_SECONDS, /* when it ended, Unix time */
+    METRICS,
+};
+
+struct metrics;
+struct metrics *metrics_new(struct error *err) MUST_USE;
+void metrics_free(struct metrics *metrics); /* NULL is fine */
+/* metrics may be NULL in both: nothing is counted. */
+void metric_add(struct metrics *metrics, enum metric metric, uint64_t more);
+void metric_set(struct metrics *metrics, enum metric metric, double value);
+
+/* Serves GET /metrics. port 0: nothing is done. */
+bool metrics_serve(struct metrics *metrics, const char *bind, uint16_t port, const struct clock *clock,
+                   const struct log *log, struct error *err) MUST_USE;
+
+#endif

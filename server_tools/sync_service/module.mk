@@ -1,0 +1,2 @@
+# Pulls the whole fleet into PostgreSQL
+$(call library,sync_service_lib,$(filter-out server_tools/sync_service/main.c,$(wildcard server_tools/sync_service/*.c)))

@@ -1,0 +1,42 @@
+/* What sync_service was told: the file of --config (KEY = value), credentials.env beside it (0600), and the
+ * environment, which wins. The variables of the first version of the service (SYNC_INTERVAL_SEC, DB_HOST ...)
+ * all work. Knows nothing of what they are used for. */
+#ifndef SERVER_TOOLS_SYNC_SERVICE_SETTINGS_H
+#define SERVER_TOOLS_SYNC_SERVICE_SETTINGS_H
+
+#include "common/app/config.h"
+
+struct sync_settings {
+    /* DB_URL wins over DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD; db_url is what comes of either. */
+    char db_url[CONFIG_TEXT_BYTES];
+    char db_host[CONFIG_TEXT_BYTES], db_name[CONFIG_TEXT_BYTES], db_user[CONFIG_TEXT_BYTES],
+        db_password[CONFIG_TEXT_BYTES];
+    int64_t db_port;
+    int64_t db_connections; /* of the writers */
+    int64_t sync_interval_s, pull_timeout_s, pull_window_s;
+    int64_t pull_settle_ms; /* a window ends so long before the vehicle's now: what it measured is in its
+                               store by then */
+    int64_t max_parallel;   /* connections at a time */
+    int64_t gap_parallel;   /* vehicles whose gaps are filled at a time */
+    int64_t queue_max_mb;   /* readings between network and PostgreSQL, in memory */
+    int64_t max_clock_skew_s;
+    int64_t retention_months; /* 0: for ever */
+    int64_t silent_after_s;
+    char vehicle_default_api_key[CONFIG_TEXT_BYTES];
+    char auth_key_file[CONFIG_TEXT_BYTES]; /* RSA private key of the signed sessions; "": there are none */
+    char metrics_bind[CONFIG_TEXT_BYTES];
+    int64_t metrics_port; /* 0: off */
+    /* Notices to people. "": that way is off. */
+    char smtp_url[CONFIG_TEXT_BYTES]; /* smtp://host:25, smtps://host:465 */
+    char smtp_user[CONFIG_TEXT_BYTES], smtp_password[CONFIG_TEXT_BYTES], smtp_from[CONFIG_TEXT_BYTES];
+    char telegram_url[CONFIG_TEXT_BYTES]; /* https://api.telegram.org */
+    char telegram_token[CONFIG_TEXT_BYTES];
+    char log_level[CONFIG_TEXT_BYTES], log_format[CONFIG_TEXT_BYTES];
+};
+
+/* config_path NULL: no file, the environment and the defaults alone. Errors: ERR_USAGE with file, line and
+ * what was expected. */
+bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
+                        struct sync_settings *out, struct error *err) MUST_USE;
+
+#endif
