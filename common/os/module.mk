@@ -1,6 +1,7 @@
 $(call unit,common/os/beneath,$(common_lib))
 $(call unit,common/os/file,$(common_lib))
 $(call unit,common/os/loop,$(common_lib))
+$(call unit,common/os/mailbox,$(common_lib))
 $(call unit,common/os/notify,$(common_lib))
 $(call unit,common/os/process,$(common_lib))
 $(call unit,common/os/process_tree,$(common_lib))
