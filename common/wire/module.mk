@@ -1,4 +1,6 @@
 $(call unit,common/wire/record,$(common_lib))
 $(call unit,common/wire/alarm_record,$(common_lib))
+$(call unit,common/wire/log_in_words,$(common_lib))
+$(call unit,common/wire/agent_words,$(common_lib))
 $(call fuzz,record,$(common_lib))
 $(call fuzz,alarm_record,$(common_lib))

@@ -11,6 +11,7 @@
 
 enum {
     RECORD_CHANNEL_BYTES = 128,   /* a channel's name, NUL included */
+    RECORD_TIME_BYTES = 27,       /* 2026-02-22T10:00:00.000000Z */
     RECORD_LINE_MAX_BYTES = 1024, /* no line is longer, LF included */
 };
 
@@ -24,6 +25,9 @@ struct record_writer {
     char second_text[24];
 };
 void record_writer_init(struct record_writer *writer);
+
+/* The time as a line has it, RECORD_TIME_BYTES without quotes or NUL, at out. time_us: as below. */
+size_t record_write_time(struct record_writer *writer, char *out, int64_t time_us);
 
 /* The name as it stands inside the line: JSON-escaped once, kept by the caller a channel. */
 bool record_escape_channel(struct view name, struct buf *out) MUST_USE;

@@ -47,7 +47,7 @@ static char *put(char *out, const char *text, size_t size)
 
 #define PUT_LITERAL(out, text) put((out), (text), sizeof(text) - 1)
 
-static char *put_time(struct record_writer *writer, char *out, int64_t time_us)
+size_t record_write_time(struct record_writer *writer, char *out, int64_t time_us)
 {
     if (time_us < TIME_MIN_US)
         time_us = TIME_MIN_US;
@@ -67,7 +67,8 @@ static char *put_time(struct record_writer *writer, char *out, int64_t time_us)
     }
     out = put(out, writer->second_text, SECOND_BYTES);
     decimal_write_digits(out, US_DIGITS, (uint64_t)us);
-    return out + US_DIGITS;
+    out[US_DIGITS] = 'Z';
+    return RECORD_TIME_BYTES;
 }
 
 size_t record_write_reading(struct record_writer *writer, char *out, int64_t seq, int64_t time_us,
@@ -81,8 +82,8 @@ size_t record_write_reading(struct record_writer *writer, char *out, int64_t seq
     } else {
         at = PUT_LITERAL(at, "{\"time\":\"");
     }
-    at = put_time(writer, at, time_us);
-    at = PUT_LITERAL(at, "Z\",\"channel\":\"");
+    at += record_write_time(writer, at, time_us);
+    at = PUT_LITERAL(at, "\",\"channel\":\"");
     at = put(at, escaped_channel.data, escaped_channel.size);
     at = PUT_LITERAL(at, "\",\"value\":");
     at += decimal_write(at, value);

@@ -2,48 +2,24 @@
 
 #include <stdio.h>
 
-#include "common/base/text.h"
-#include "common/net/json.h"
 #include "server_tools/sync_client/log_in.h"
 #include "server_tools/sync_client/trust.h"
 #include "server_tools/sync_client/turn.h"
 
-enum { REFUSAL_DETAIL_BYTES = 256, HEADER_BYTES = SESSION_TOKEN_BYTES + 32 };
-
-#define STORE_ID_CHARACTERS "0123456789abcdefABCDEF-"
+enum { HEADER_BYTES = LOG_IN_TOKEN_BYTES + 32, WHAT_MAX_BYTES = 1024 };
 
 /* ---- refusals ---- */
 
-static bool is_control(const char *text)
+/* What came in place of what was asked for; empty when nothing was to be kept. */
+static struct view answer_of(const struct http_exchange *exchange)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    return bytes[0] < ' ' || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0);
-}
-
-/* What another side says goes to people's terminals: one line, no control characters, also not those of two
- * bytes (U+0080 to U+009F). */
-static void make_harmless(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (!is_control(text))
-            continue;
-        if ((unsigned char)*text == 0xc2)
-            *text++ = '?';
-        *text = '?';
-    }
+    return exchange->answer_body != NULL ? buf_view(exchange->answer_body) : (struct view){NULL, 0};
 }
 
 void session_answer_text(const struct http_exchange *exchange, const char *member, char *out,
                          size_t out_bytes)
 {
-    out[0] = '\0';
-    if (exchange->answer_body == NULL)
-        return;
-    SCOPE_JSON struct json *json =
-        json_parse(buf_view(exchange->answer_body), SESSION_ANSWER_MAX_BYTES, NULL);
-    if (json == NULL || !json_get_string(json_member(json_root(json), member), out, out_bytes))
-        return;
-    make_harmless(out);
+    agent_answer_text(answer_of(exchange), member, out, out_bytes);
 }
 
 void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL_WORD_BYTES])
@@ -54,13 +30,10 @@ void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL
 bool session_refused(const struct session *session, const struct http_exchange *exchange,
                      enum error_code code, struct error *err)
 {
-    char word[REFUSAL_WORD_BYTES];
-    char detail[REFUSAL_DETAIL_BYTES];
-    session_answer_text(exchange, "error", word, sizeof(word));
-    session_answer_text(exchange, "detail", detail, sizeof(detail));
-    return error_set(err, code, "%s:%d answered %u%s%s%s%s to %s %s", session->settings->host,
-                     (int)session->settings->port, exchange->status, word[0] != '\0' ? " " : "", word,
-                     detail[0] != '\0' ? ", " : "", detail, exchange->method, exchange->target);
+    SCOPE_BUF struct buf what = BUF_LIMIT(WHAT_MAX_BYTES);
+    buf_printf(&what, "%s %s", exchange->method, exchange->target);
+    agent_answer_explain(exchange->status, answer_of(exchange), buf_text(&what), code, err);
+    return error_wrap(err, "%s:%d", session->settings->host, (int)session->settings->port);
 }
 
 /* ---- opening ---- */
@@ -163,48 +136,6 @@ bool session_exchange(struct session *session, struct http_exchange *exchange, s
 
 /* ---- status ---- */
 
-static bool read_store(struct json_value root, struct agent_status *status, struct error *err)
-{
-    if (json_is_null(json_member(root, "store_id")))
-        return true;
-    if (!json_need_string(root, "store_id", status->store_id, sizeof(status->store_id), err))
-        return false;
-    status->has_seq = !json_is_null(json_member(root, "next_seq"));
-    if (status->has_seq && !json_need_i64(root, "next_seq", 0, INT64_MAX, &status->next_seq, err))
-        return false;
-    return (status->store_id[0] != '\0' &&
-            status->store_id[strspn(status->store_id, STORE_ID_CHARACTERS)] == '\0') ||
-           error_set(err, ERR_PROTOCOL, "member `store_id`: expected a UUID");
-}
-
-/* Whether the list has the word. Words that are not known here are somebody else's; no list has none. */
-static bool offers(struct json_value root, const char *list, const char *word)
-{
-    char item[32];
-    struct json_value at = {0};
-    while (json_next(json_member(root, list), &at, NULL)) {
-        if (json_get_string(at, item, sizeof(item)) && strcmp(item, word) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool read_status(const struct http_exchange *exchange, struct agent_status *out, struct error *err)
-{
-    SCOPE_JSON struct json *json = json_parse(buf_view(exchange->answer_body), SESSION_ANSWER_MAX_BYTES, err);
-    struct agent_status status = {.next_seq = 0};
-    if (json == NULL ||
-        !json_need_string(json_root(json), "version", status.version, sizeof(status.version), err) ||
-        !read_store(json_root(json), &status, err))
-        return false;
-    make_harmless(status.version);
-    status.zstd = offers(json_root(json), "export_formats", "zstd");
-    status.alarms = offers(json_root(json), "export_streams", "alarms");
-    status.channels = offers(json_root(json), "export_streams", "channels");
-    *out = status;
-    return true;
-}
-
 bool session_status(struct session *session, struct agent_status *out, struct error *err)
 {
     SCOPE_BUF struct buf body = BUF_LIMIT(SESSION_ANSWER_MAX_BYTES);
@@ -214,9 +145,7 @@ bool session_status(struct session *session, struct agent_status *out, struct er
         return false;
     if (exchange.status != 200)
         return session_refused(session, &exchange, exchange.status == 401 ? ERR_DENIED : ERR_PROTOCOL, err);
-    if (read_status(&exchange, out, err))
-        return true;
-    err->code = ERR_PROTOCOL;
-    return error_wrap(err, "%s:%d answered no good /status", session->settings->host,
+    return agent_status_read(buf_view(&body), out, err) ||
+           error_wrap(err, "%s:%d answered no good /status", session->settings->host,
                       (int)session->settings->port);
 }

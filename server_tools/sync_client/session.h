@@ -6,15 +6,15 @@
 #include "common/base/clock.h"
 #include "common/crypto/rsa.h"
 #include "common/net/http_client.h"
+#include "common/wire/agent_words.h"
+#include "common/wire/log_in_words.h"
 #include "server_tools/sync_client/notices.h"
 #include "server_tools/sync_client/settings.h"
 
 enum {
-    SESSION_TOKEN_BYTES = 65,
-    SESSION_RENEW_BEFORE_S = 30,
     SESSION_WAIT_MAX_S = 90, /* for its turn, all in all */
     SESSION_REQUEST_MS = 60 * 1000,
-    SESSION_ANSWER_MAX_BYTES = 256 * 1024,
+    SESSION_ANSWER_MAX_BYTES = AGENT_ANSWER_MAX_BYTES,
     SESSION_HEADERS_MAX = 4, /* of a request, besides the token */
 };
 
@@ -25,9 +25,9 @@ struct session {
     struct rsa_private *key;
     struct http_client *client;
     char agent_id[SHA256_HEX_BYTES];
-    bool met;                        /* the user has said in this run that this agent is right */
-    char token[SESSION_TOKEN_BYTES]; /* "": none */
-    int64_t renew_at_us;             /* monotonic */
+    bool met;                       /* the user has said in this run that this agent is right */
+    char token[LOG_IN_TOKEN_BYTES]; /* "": none */
+    int64_t renew_at_us;            /* monotonic */
     int64_t waited_s;
 };
 
@@ -50,16 +50,9 @@ bool session_refused(const struct session *session, const struct http_exchange *
 void session_answer_text(const struct http_exchange *exchange, const char *member, char *out,
                          size_t out_bytes);
 /* The stable word of a refusal ("store_changed"), "" when there is none. */
-enum { REFUSAL_WORD_BYTES = 64 };
+enum { REFUSAL_WORD_BYTES = AGENT_WORD_BYTES };
 void session_refusal_word(const struct http_exchange *exchange, char out[REFUSAL_WORD_BYTES]);
 
-struct agent_status {
-    char store_id[64]; /* "": nothing was measured yet */
-    char version[64];
-    bool has_seq;     /* false: its readings come from a table and have none; next_seq says nothing */
-    int64_t next_seq; /* the first that was not yet given */
-    bool zstd, alarms, channels; /* what it offers; an older agent says nothing: gzip and readings alone */
-};
 bool session_status(struct session *session, struct agent_status *out, struct error *err) MUST_USE;
 
 #endif
