@@ -304,6 +304,21 @@ bool config_read(const struct config_file *file, const char *path, void *target,
     return file_read_path(path, &text, err) && config_parse(file, path, buf_view(&text), target, err);
 }
 
+bool config_set(const struct config_file *file, const char *origin, const char *key, struct view value,
+                void *target, struct error *err)
+{
+    struct reader reader = {.file = file, .name = origin, .target = target};
+    struct error problem = {.code = ERR_NONE};
+    for (size_t i = 0; i < file->key_count; i++) {
+        if (strcmp(file->keys[i].name, key) != 0)
+            continue;
+        if (set_key(&reader, i, value, &problem))
+            return true;
+        return error_set(err, problem.code, "%s: %s", origin, problem.text);
+    }
+    return error_set(err, ERR_NOT_FOUND, "%s: no key %s", origin, key);
+}
+
 void config_clear(const struct config_file *file, void *target)
 {
     for (size_t i = 0; i < file->key_count; i++) {

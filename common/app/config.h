@@ -63,6 +63,10 @@ bool config_read(const struct config_file *file, const char *path, void *target,
 /* The same from memory; name is for messages. */
 bool config_parse(const struct config_file *file, const char *name, struct view text, void *target,
                   struct error *err) MUST_USE;
+/* One key from elsewhere, e.g. the environment, over what is there (no CONFIG_PATH, no CONFIG_REPEAT).
+ * origin: for messages. False with ERR_NOT_FOUND: no such key. */
+bool config_set(const struct config_file *file, const char *origin, const char *key, struct view value,
+                void *target, struct error *err) MUST_USE;
 void config_clear(const struct config_file *file, void *target); /* frees the repeats */
 
 /* Every key at its default with its line of explanation; unset ones commented out. */

@@ -31,7 +31,7 @@ struct sync_settings {
     char smtp_user[CONFIG_TEXT_BYTES], smtp_password[CONFIG_TEXT_BYTES], smtp_from[CONFIG_TEXT_BYTES];
     char telegram_url[CONFIG_TEXT_BYTES]; /* https://api.telegram.org */
     char telegram_token[CONFIG_TEXT_BYTES];
-    char log_level[CONFIG_TEXT_BYTES], log_format[CONFIG_TEXT_BYTES];
+    int log_level, log_format; /* enum log_level, enum log_format */
 };
 
 /* config_path NULL: no file, the environment and the defaults alone. Errors: ERR_USAGE with file, line and

@@ -1,0 +1,50 @@
+#include "server_tools/sync_service/chores.h"
+
+#include "common/base/text.h"
+#include "server_tools/central/central_fleet.h"
+
+enum { S_MS = 1000, SCHEMA_MS = 10 * S_MS, MONTHS_MS = 3600 * S_MS };
+
+static bool keep_schema(void *context, struct pg *pg, struct error *err)
+{
+    struct chores *chores = context;
+    struct central_migrate_report report;
+    (void)pg;
+    if (!chores->migrated)
+        chores->migrated = central_migrate_fleet(chores->settings->db_url, chores->clock, &report, err);
+    return chores->migrated;
+}
+
+static bool keep_months(void *context, struct pg *pg, struct error *err)
+{
+    const struct chores *chores = context;
+    return central_keep_months(pg, clock_utc_us(chores->clock), (int)chores->settings->retention_months, err);
+}
+
+static void add(struct chores *chores, const char *name, int64_t period_ms,
+                bool (*run)(void *context, struct pg *pg, struct error *err))
+{
+    chores->list[chores->count++] = (struct chore){name, period_ms, run, chores};
+}
+
+void chores_init(struct chores *chores, const struct sync_settings *settings, const struct clock *clock,
+                 const struct log *log, struct metrics *metrics)
+{
+    *chores = (struct chores){.settings = settings, .clock = clock, .log = log, .metrics = metrics};
+    add(chores, "schema", SCHEMA_MS, keep_schema);
+    add(chores, "partitions", MONTHS_MS, keep_months);
+}
+
+bool chores_prepare(struct chores *chores, struct error *err)
+{
+    struct error problem;
+    if (keep_schema(chores, NULL, &problem))
+        return true;
+    if (problem.code == ERR_UNREACHABLE || problem.code == ERR_BUSY) {
+        log_warn(chores->log, "PostgreSQL: %s", problem.text);
+        return true;
+    }
+    if (err != NULL)
+        *err = problem;
+    return false;
+}

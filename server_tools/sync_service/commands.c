@@ -1,0 +1,39 @@
+#include "server_tools/sync_service/commands.h"
+
+#include "common/base/text.h"
+
+static const struct command commands[] = {
+    {"once", NULL, 0, 0, command_once},
+    {"migrate", NULL, 0, 0, command_migrate},
+    {"status", NULL, 0, 0, command_status},
+    {"vehicle", "add", 1, 1, command_vehicle_add},
+    {"vehicle", "list", 0, 0, command_vehicle_list},
+    {"vehicle", "set", 1, 1, command_vehicle_set},
+    {"vehicle", "remove", 1, 1, command_vehicle_remove},
+};
+
+static bool fits(const struct command *command, const struct option_list *words)
+{
+    size_t own = command->second == NULL ? 1 : 2;
+    if (words->count < own || strcmp(words->items[0], command->name) != 0 ||
+        (command->second != NULL && strcmp(words->items[1], command->second) != 0))
+        return false;
+    return words->count >= own + command->min_words && words->count <= own + command->max_words;
+}
+
+const struct command *command_find(const struct option_list *words, struct command_line *line,
+                                   struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        const struct command *command = &commands[i];
+        size_t own = command->second == NULL ? 1 : 2;
+        if (!fits(command, words))
+            continue;
+        line->words = (const char *const *)words->items + own;
+        line->word_count = words->count - own;
+        return command;
+    }
+    error_set(err, ERR_USAGE,
+              "no such command, or a word too few or too many; `sync_service --help` lists them");
+    return NULL;
+}

@@ -1,0 +1,134 @@
+/* sync_service: brings the whole fleet's telemetry into PostgreSQL, over and over. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "common/base/text.h"
+#include "common/net/http_client.h"
+#include "server_tools/sync_service/commands.h"
+#include "server_tools/sync_service/service.h"
+
+enum { GO_ON = -1, OUTPUT_MAX_BYTES = 64 * 1024 * 1024 /* the list of 100,000 vehicles */ };
+
+static const char usage[] = "sync_service --config FILE [--check-config]\n"
+                            "sync_service --config FILE once [--vehicle NAME]\n"
+                            "sync_service --config FILE migrate | status [--json]\n"
+                            "sync_service --config FILE vehicle add NAME --host HOST [--transport "
+                            "agent|outbound|push] [--api-key KEY] ...\n"
+                            "sync_service --config FILE vehicle list | set NAME ... | remove NAME";
+
+static const char epilog[] = "Without a command it is the service: a cycle every SYNC_INTERVAL_SEC until "
+                             "SIGTERM; SIGHUP reads the config anew.\n"
+                             "Every key of FILE may be given in the environment instead, which wins; secrets "
+                             "also in credentials.env beside FILE.\n"
+                             "\n"
+                             "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or config, 3 could not "
+                             "reach PostgreSQL, 4 not permitted.";
+
+static int parse(int argc, char **argv, struct command_line *line, struct option_list *words)
+{
+    const struct option options[] = {
+        option_text("config", &line->config, "FILE", "KEY = value; without it the environment alone counts"),
+        option_flag("check-config", &line->check_config, "read the config strictly, print ok and exit"),
+        option_flag("json", &line->json, "the result as one JSON object"),
+        option_flag("quiet", &line->quiet, "errors alone are said"),
+        option_text("vehicle", &line->vehicle, "NAME", "once: this one alone"),
+        option_text("host", &line->host, "HOST", "vehicle: where it is reached"),
+        option_text("transport", &line->transport, "HOW",
+                    "vehicle: agent (signed session), outbound (API with a key) or push (it calls us)"),
+        option_text("agent-port", &line->agent_port, "PORT", "vehicle: of the signed session (9876)"),
+        option_text("api-port", &line->api_port, "PORT", "vehicle: of the Outbound API (8001)"),
+        option_text("api-key", &line->api_key, "KEY",
+                    "vehicle: its X-API-Key; \"\": VEHICLE_DEFAULT_API_KEY"),
+        option_text("name", &line->name, "NAME", "vehicle set: its new name"),
+        option_text("kind", &line->kind, "KIND", "vehicle: vehicle, plant, tracker or robot"),
+        option_text("client-id", &line->client_id, "ID", "vehicle: as sync_client calls it (NAME)"),
+        option_text("fingerprint", &line->fingerprint, "HEX",
+                    "vehicle: its agent_id, as sync_client shows it at the first contact"),
+        option_text("accept-new-host", &line->accept_new_host, "yes|no",
+                    "vehicle: whether the first agent that answers is taken for it (no)"),
+        option_text("silent-after", &line->silent_after, "SECONDS",
+                    "vehicle: when people are told that it is silent (SILENT_AFTER_SEC)"),
+    };
+    const struct program program = {
+        .name = "sync_service",
+        .summary = "brings the whole fleet's telemetry into PostgreSQL, over and over",
+        .usage = usage,
+        .options = options,
+        .option_count = COUNT_OF(options),
+        .epilog = epilog,
+    };
+    return options_parse(&program, argc, argv, words);
+}
+
+static void set_log(struct log *log, const struct command_line *line, const struct sync_settings *settings)
+{
+    log->level = line->quiet ? LOG_ERROR : (enum log_level)settings->log_level;
+    log->format = (enum log_format)settings->log_format;
+}
+
+static bool run_command(const struct command_scene *scene, const struct command *command, struct error *err)
+{
+    SCOPE_BUF struct buf out = BUF_LIMIT(OUTPUT_MAX_BYTES);
+    bool done = command->run(scene, &out, err) && buf_check(&out, "the output", err);
+    if (out.size > 0 && (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0))
+        return error_set_errno(err, "standard output");
+    return done;
+}
+
+/* Read anew after each SIGHUP: what is wrong then is said, and the service goes on as it was. */
+static bool run_service(const struct command_line *line, struct sync_settings *settings, struct log *log,
+                        struct error *err)
+{
+    bool reload = true;
+    bool ok = true;
+    while (ok && reload) {
+        struct service service;
+        ok = service_open(&service, settings, clock_system(), log, true, err) &&
+             service_run(&service, &reload, err);
+        service_close(&service);
+        struct error problem;
+        if (!ok || !reload)
+            continue;
+        if (sync_settings_load(line->config, false, log, settings, &problem))
+            set_log(log, line, settings);
+        else
+            log_error(log, "the config is not read anew: %s", problem.text);
+    }
+    return ok;
+}
+
+static bool run(struct command_line *line, const struct option_list *words, struct log *log,
+                struct error *err)
+{
+    struct sync_settings settings;
+    if (!sync_settings_load(line->config, line->check_config, log, &settings, err))
+        return false;
+    set_log(log, line, &settings);
+    if (line->check_config)
+        return printf("ok\n") > 0;
+    if (!http_client_global_init(err))
+        return false;
+    signal(SIGPIPE, SIG_IGN);
+    if (words->count == 0)
+        return run_service(line, &settings, log, err);
+    const struct command *command = command_find(words, line, err);
+    const struct command_scene scene = {line, &settings, clock_system(), log};
+    return command != NULL && run_command(&scene, command, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.config = NULL};
+    struct option_list words = {.count = 0};
+    int code = parse(argc, argv, &line, &words);
+    if (code != GO_ON)
+        return code;
+    struct log log;
+    struct error err = {.code = ERR_NONE};
+    log_init(&log, "sync", clock_system());
+    if (run(&line, &words, &log, &err))
+        return 0;
+    text_make_printable(err.text);
+    fprintf(stderr, "sync_service: %s\n", err.text);
+    return error_exit_code(&err);
+}

@@ -1,0 +1,39 @@
+/* The parts of sync_service, opened and closed in order: main and `once` share them. Threads: the loop's. */
+#ifndef SERVER_TOOLS_SYNC_SERVICE_SERVICE_H
+#define SERVER_TOOLS_SYNC_SERVICE_SERVICE_H
+
+#include "server_tools/sync_service/chores.h"
+#include "server_tools/sync_service/cycle.h"
+#include "server_tools/sync_service/signer.h"
+
+enum { SERVICE_IDLE_CONNECTIONS = 20000 }; /* kept alive between cycles */
+
+struct service {
+    const struct sync_settings *settings;
+    const struct clock *clock;
+    const struct log *log;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct metrics *metrics;
+    struct signer *signer;
+    struct writer *writer;
+    struct http_pool *pool;
+    struct gap_lane *gaps;
+    struct chores chores;
+    struct keeper *keeper;
+    struct cycle *cycle;
+    struct sync_scene scene;
+};
+
+/* lease false: leases are left alone, and every vehicle is seen (`once`). Everything is borrowed until
+ * closed. service: to be closed whatever comes back. Errors: ERR_USAGE (settings), ERR_MEMORY, ERR_IO;
+ * PostgreSQL need not be there. */
+bool service_open(struct service *service, const struct sync_settings *settings, const struct clock *clock,
+                  const struct log *log, bool lease, struct error *err) MUST_USE;
+void service_close(struct service *service);
+
+/* The daemon: migrates (as soon as PostgreSQL is there), then cycles until SIGTERM or SIGINT. SIGHUP: *reload
+ * is set and it returns true. */
+bool service_run(struct service *service, bool *reload, struct error *err) MUST_USE;
+
+#endif

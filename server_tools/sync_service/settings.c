@@ -1,0 +1,130 @@
+#include "server_tools/sync_service/settings.h"
+
+#include <stdlib.h>
+
+#include "common/base/text.h"
+#include "common/net/http_client.h"
+#include "common/os/file.h"
+#include "server_tools/sync_service/settings_keys.h"
+
+enum { CREDENTIALS_MAX_BYTES = 64 * 1024 };
+static const char credentials_name[] = "credentials.env";
+
+static struct config_file table_of(bool strict, const struct log *log)
+{
+    return (struct config_file){sync_keys, sync_key_count, strict, log};
+}
+
+/* ---- credentials.env ---- */
+
+static bool take_credential(const struct config_file *table, const char *origin, struct view line,
+                            struct sync_settings *out, struct error *err)
+{
+    char key[CONFIG_TEXT_BYTES];
+    struct view value = text_trim(line);
+    if (value.size == 0 || value.data[0] == '#')
+        return true;
+    struct view name = text_trim(text_cut(&value, '='));
+    if (!text_copy(key, sizeof(key), name))
+        return error_set(err, ERR_USAGE, "%s: expected KEY=value", origin);
+    struct error problem;
+    if (config_set(table, origin, key, text_trim(value), out, &problem) || problem.code == ERR_NOT_FOUND)
+        return true; /* other programs' secrets may stand there too */
+    return error_set(err, ERR_USAGE, "%s: %s is not what it must be", origin, key); /* never the secret */
+}
+
+/* None beside the config is no error. */
+static bool read_credentials(const struct config_file *table, const char *config_path,
+                             struct sync_settings *out, struct error *err)
+{
+    struct path path;
+    SCOPE_BUF struct buf text = BUF_LIMIT(CREDENTIALS_MAX_BYTES);
+    const char *slash = strrchr(config_path, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - config_path);
+    if (!path_printf(&path, err, "%.*s%s", folder, config_path, credentials_name))
+        return false;
+    if (!file_exists(path.text))
+        return true;
+    if (!file_read_private(path.text, &text, err))
+        return false;
+    struct view rest = buf_view(&text);
+    while (rest.size > 0) {
+        struct view line = text_cut(&rest, '\n');
+        if (line.size > 0 && line.data[line.size - 1] == '\r')
+            line.size--;
+        if (!take_credential(table, path.text, line, out, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the environment ---- */
+
+static bool read_environment(const struct config_file *table, struct sync_settings *out, struct error *err)
+{
+    for (size_t i = 0; i < sync_key_count; i++) {
+        const char *value = getenv(sync_keys[i].name);
+        if (value != NULL && value[0] != '\0' &&
+            !config_set(table, "the environment", sync_keys[i].name, view_of(value), out, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the database ---- */
+
+static bool build_url(struct sync_settings *settings, struct error *err)
+{
+    if (settings->db_url[0] != '\0')
+        return true;
+    SCOPE_BUF struct buf url = BUF_LIMIT(sizeof(settings->db_url) - 1);
+    buf_printf(&url, "postgresql://");
+    http_encode(&url, view_of(settings->db_user));
+    if (settings->db_password[0] != '\0') {
+        buf_append_byte(&url, ':');
+        http_encode(&url, view_of(settings->db_password));
+    }
+    buf_append_byte(&url, '@');
+    http_encode(&url, view_of(settings->db_host));
+    buf_printf(&url, ":%d/", (int)settings->db_port);
+    http_encode(&url, view_of(settings->db_name));
+    return buf_check(&url, "the database's address (DB_HOST, DB_NAME, DB_USER, DB_PASSWORD)", err) &&
+           text_copy(settings->db_url, sizeof(settings->db_url), buf_view(&url));
+}
+
+/* ---- the key of the signed sessions ---- */
+
+/* A relative path starts at the config's folder, as everywhere; $TELEHAUL_KEY, which sync_client takes too,
+ * at ours. */
+static bool find_auth_key(const char *config_path, struct sync_settings *settings, struct error *err)
+{
+    const char *variable = getenv("TELEHAUL_KEY");
+    const char *slash = config_path == NULL ? NULL : strrchr(config_path, '/');
+    struct path path;
+    if (settings->auth_key_file[0] == '\0')
+        return variable == NULL || text_copy(settings->auth_key_file, CONFIG_TEXT_BYTES, view_of(variable)) ||
+               error_set(err, ERR_USAGE, "TELEHAUL_KEY: expected a path of at most %d bytes",
+                         CONFIG_TEXT_BYTES - 1);
+    if (settings->auth_key_file[0] == '/' || slash == NULL)
+        return true;
+    return path_printf(&path, err, "%.*s%s", (int)(slash + 1 - config_path), config_path,
+                       settings->auth_key_file) &&
+           (text_copy(settings->auth_key_file, CONFIG_TEXT_BYTES, view_of(path.text)) ||
+            error_set(err, ERR_USAGE, "AUTH_KEY_FILE: expected a path of at most %d bytes",
+                      CONFIG_TEXT_BYTES - 1));
+}
+
+bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
+                        struct sync_settings *out, struct error *err)
+{
+    struct config_file table = table_of(strict, log);
+    struct sync_settings settings = {.db_port = 0};
+    bool read = config_path == NULL ? config_parse(&table, "defaults", (struct view){NULL, 0}, &settings, err)
+                                    : config_read(&table, config_path, &settings, err);
+    if (!read || (config_path != NULL && !read_credentials(&table, config_path, &settings, err)) ||
+        !read_environment(&table, &settings, err) || !find_auth_key(config_path, &settings, err) ||
+        !build_url(&settings, err))
+        return false;
+    *out = settings;
+    return true;
+}
