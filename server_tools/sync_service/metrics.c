@@ -50,6 +50,8 @@ static const struct family {
                                 "Age of the newest reading at home of the vehicle that is furthest behind of"
                                 " those that answer."},
     [METRIC_QUEUE_BYTES] = {"telehaul_sync_queue_bytes", "", "Readings in memory that wait for PostgreSQL."},
+    [METRIC_QUEUE_LIMIT_BYTES] = {"telehaul_sync_queue_limit_bytes", "",
+                                  "How much may wait for PostgreSQL before nothing more is fetched."},
     [METRIC_QUEUE_JOBS] = {"telehaul_sync_queue_jobs", "", "Jobs that wait for PostgreSQL."},
     [METRIC_TRANSFERS_RUNNING] = {"telehaul_sync_transfers_running", "",
                                   "Exchanges with vehicles under way."},

@@ -34,6 +34,7 @@ enum metric {
     METRIC_VEHICLES_BEHIND, /* with a gap that is being filled */
     METRIC_LAG_MAX_SECONDS, /* of the vehicles that answer: now minus the newest reading at home */
     METRIC_QUEUE_BYTES,
+    METRIC_QUEUE_LIMIT_BYTES, /* QUEUE_MAX_MB */
     METRIC_QUEUE_JOBS,
     METRIC_TRANSFERS_RUNNING,
     METRIC_DB_CONNECTED,
