@@ -1,5 +1,5 @@
 $(call embed,central_sqlite_migrations,migrations/central_sqlite,0001_central.sql 0002_channel_changes.sql)
-$(call embed,central_postgres_migrations,migrations/central_postgres,0001_central.sql)
+$(call embed,central_postgres_migrations,migrations/central_postgres,0001_central.sql 0002_fleet.sql)
 
 central_sources := central.c central_sqlite.c central_sqlite_words.c central_postgres.c central_postgres_months.c \
 	central_postgres_rows.c central_postgres_words.c batch_sorter.c batch_queue.c archive_info.c archive_files.c \
