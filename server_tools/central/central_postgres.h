@@ -19,7 +19,7 @@ static inline struct central_postgres *postgres_of(struct central *central)
 /* The first numbers of pg_advisory_lock(number, number) that are Telehaul's ("telh" and on). */
 enum {
     LOCK_MIGRATIONS = 0x74656c68, /* with 0 */
-    LOCK_MONTHS,                  /* with 0 */
+    LOCK_MONTHS,                  /* with 0; 0002_fleet.sql has its number */
     LOCK_VEHICLE,                 /* with vehicle_id: one importer */
 };
 
@@ -49,10 +49,6 @@ bool postgres_make_channels(struct central_postgres *self, int64_t vehicle_id, c
                             struct error *err) MUST_USE;
 
 /* ---- the driver's larger functions ---- */
-
-/* Makes the partitions that the rows' months lack, each in a transaction of its own. */
-bool postgres_prepare_months(struct central_postgres *self, const struct central_row *rows, size_t count,
-                             struct error *err) MUST_USE;
 
 bool postgres_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                   const struct central_row *rows, size_t count, int64_t *added, struct error *err) MUST_USE;

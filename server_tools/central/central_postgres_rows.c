@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "server_tools/central/central_months.h"
 #include "server_tools/central/central_postgres.h"
 
 #define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01T00:00:00Z: where timestamptz counts from */
@@ -12,40 +13,23 @@
 enum {
     KEYS_MAX = 4 * CENTRAL_BATCH_ROWS, /* more than that in a batch's ranges: not worth reading */
     RANGES_MAX_BYTES = CENTRAL_BATCH_ROWS * PARAM_BYTES,
+    INSERT_SQL_BYTES = 192,
     COPY_SQL_BYTES = 128,
-    /* COPY BINARY (https://www.postgresql.org/docs/15/sql-copy.html): int16 fields; each int32 size, value */
-    COPY_FIELDS = 4,
-    COPY_ROW_BYTES = 2 + 4 + 4 + 4 + 4 + 4 + 8 + 4 + 8,
-};
-
-/* Named wherever rows go in: the operator's own columns behind them are nobody's business. */
-#define COLUMNS "vehicle_id, channel_id, time, value"
-
-static const char copy_header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
-static const char copy_trailer[2] = "\377\377";
-
-struct addition {
-    struct central_postgres *self;
-    int64_t vehicle_id;
-    const char *store_id;
-    int64_t last_seq;
-    const struct central_row *rows;
-    size_t count;
 };
 
 /* ---- what is there already ---- */
 
 /* Of each channel its first and last time, as three arrays of PostgreSQL. */
-static bool write_ranges(const struct addition *addition, struct buf ranges[3], struct error *err)
+static bool write_ranges(const struct postgres_batch *batch, struct buf ranges[3], struct error *err)
 {
-    const struct central_row *rows = addition->rows;
+    const struct central_row *rows = batch->rows;
     for (size_t i = 0; i < 3; i++)
         buf_append_byte(&ranges[i], '{');
-    for (size_t i = 0; i < addition->count; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         char text[PARAM_BYTES];
         const char *comma = i > 0 ? "," : "";
         bool first = i == 0 || rows[i - 1].channel_id != rows[i].channel_id;
-        bool last = i + 1 == addition->count || rows[i + 1].channel_id != rows[i].channel_id;
+        bool last = i + 1 == batch->count || rows[i + 1].channel_id != rows[i].channel_id;
         if (first) {
             buf_printf(&ranges[0], "%s%d", comma, rows[i].channel_id);
             buf_printf(&ranges[1], "%s%s", comma, param_time(text, rows[i].time_us));
@@ -61,12 +45,12 @@ static bool write_ranges(const struct addition *addition, struct buf ranges[3], 
     return true;
 }
 
-static void find_period(const struct addition *addition, int64_t *first_us, int64_t *last_us)
+static void find_period(const struct postgres_batch *batch, int64_t *first_us, int64_t *last_us)
 {
     *first_us = INT64_MAX;
     *last_us = INT64_MIN;
-    for (size_t i = 0; i < addition->count; i++) {
-        int64_t time_us = addition->rows[i].time_us;
+    for (size_t i = 0; i < batch->count; i++) {
+        int64_t time_us = batch->rows[i].time_us;
         *first_us = time_us < *first_us ? time_us : *first_us;
         *last_us = time_us > *last_us ? time_us : *last_us;
     }
@@ -75,7 +59,7 @@ static void find_period(const struct addition *addition, int64_t *first_us, int6
 /* channel_id, time (binary) of the vehicle's readings in the batch's ranges, in the batch's own order; at
  * most KEYS_MAX + 1. The period says once more what the ranges say, so that other months are left out of the
  * plan. */
-static struct pg_result *read_keys(const struct addition *addition, struct error *err)
+static struct pg_result *read_keys(struct pg *pg, const struct postgres_batch *batch, struct error *err)
 {
     struct buf ranges[3] = {BUF_LIMIT(RANGES_MAX_BYTES), BUF_LIMIT(RANGES_MAX_BYTES),
                             BUF_LIMIT(RANGES_MAX_BYTES)};
@@ -86,9 +70,9 @@ static struct pg_result *read_keys(const struct addition *addition, struct error
     int64_t first_us;
     int64_t last_us;
     struct pg_result *keys = NULL;
-    find_period(addition, &first_us, &last_us);
-    if (write_ranges(addition, ranges, err)) {
-        const char *const params[] = {param_i64(id, addition->vehicle_id),
+    find_period(batch, &first_us, &last_us);
+    if (write_ranges(batch, ranges, err)) {
+        const char *const params[] = {param_i64(id, batch->vehicle_id),
                                       buf_text(&ranges[0]),
                                       buf_text(&ranges[1]),
                                       buf_text(&ranges[2]),
@@ -96,7 +80,7 @@ static struct pg_result *read_keys(const struct addition *addition, struct error
                                       param_time(last, last_us),
                                       param_i64(limit, KEYS_MAX + 1)};
         keys = pg_query(
-            addition->self->pg,
+            pg,
             "SELECT known.channel_id, known.time"
             " FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[]) AS here (channel_id, first, last)"
             " CROSS JOIN LATERAL (SELECT channel_id, time FROM measurements WHERE vehicle_id = $1::int"
@@ -125,50 +109,20 @@ static bool is_before(const struct central_row *a, const struct central_row *b)
     return a->channel_id < b->channel_id || (a->channel_id == b->channel_id && a->time_us < b->time_us);
 }
 
-/* ---- COPY ---- */
-
-static char *put_u32(char *out, uint32_t value)
-{
-    value = htobe32(value);
-    memcpy(out, &value, sizeof(value));
-    return out + sizeof(value);
-}
-
-static char *put_u64(char *out, uint64_t value)
-{
-    value = htobe64(value);
-    memcpy(out, &value, sizeof(value));
-    return out + sizeof(value);
-}
-
-/* Returns the end. out: COPY_ROW_BYTES. */
-static char *put_row(char *out, int64_t vehicle_id, const struct central_row *row)
-{
-    uint64_t bits;
-    memcpy(&bits, &row->value, sizeof(bits));
-    *out++ = 0;
-    *out++ = COPY_FIELDS;
-    out = put_u32(put_u32(out, sizeof(uint32_t)), (uint32_t)vehicle_id);
-    out = put_u32(put_u32(out, sizeof(uint32_t)), (uint32_t)row->channel_id);
-    out = put_u64(put_u32(out, sizeof(uint64_t)), (uint64_t)(row->time_us - POSTGRES_EPOCH_US));
-    if (isnan(row->value))
-        return put_u32(out, UINT32_MAX);
-    return put_u64(put_u32(out, sizeof(uint64_t)), bits);
-}
+/* ---- what is new ---- */
 
 /* Rows in the batch's order, without those that are there (keys; NULL: none are) and repeated ones. */
 struct new_rows {
-    const struct addition *addition;
+    const struct postgres_batch *batch;
     const struct pg_result *keys;
     size_t key_count, key;
     struct central_row known; /* of `key`, when it is below key_count */
     size_t row;
 };
 
-static struct new_rows new_rows_of(const struct addition *addition, const struct pg_result *keys)
+static struct new_rows new_rows_of(const struct postgres_batch *batch, const struct pg_result *keys)
 {
-    struct new_rows rows = {
-        .addition = addition, .keys = keys, .key_count = keys == NULL ? 0 : pg_rows(keys)};
+    struct new_rows rows = {.batch = batch, .keys = keys, .key_count = keys == NULL ? 0 : pg_rows(keys)};
     if (rows.key_count > 0)
         rows.known = key_at(keys, 0);
     return rows;
@@ -177,9 +131,9 @@ static struct new_rows new_rows_of(const struct addition *addition, const struct
 /* NULL: no more. */
 static const struct central_row *next_new(struct new_rows *rows)
 {
-    while (rows->row < rows->addition->count) {
-        const struct central_row *row = &rows->addition->rows[rows->row++];
-        if (row > rows->addition->rows && !is_before(row - 1, row))
+    while (rows->row < rows->batch->count) {
+        const struct central_row *row = &rows->batch->rows[rows->row++];
+        if (row > rows->batch->rows && !is_before(row - 1, row))
             continue;
         while (rows->key < rows->key_count && is_before(&rows->known, row)) {
             if (++rows->key < rows->key_count)
@@ -191,106 +145,83 @@ static const struct central_row *next_new(struct new_rows *rows)
     return NULL;
 }
 
-static bool send_rows(struct new_rows *rows, const struct central_row *row, struct error *err)
-{
-    const struct addition *addition = rows->addition;
-    struct pg *pg = addition->self->pg;
-    char *begin = addition->self->copy;
-    char *full = begin + sizeof(addition->self->copy) - COPY_ROW_BYTES;
-    char *at = begin;
-    memcpy(at, copy_header, sizeof(copy_header));
-    at += sizeof(copy_header);
-    for (; row != NULL; row = next_new(rows)) {
-        at = put_row(at, addition->vehicle_id, row);
-        if (at <= full)
-            continue;
-        if (!pg_copy_put(pg, (struct view){begin, (size_t)(at - begin)}, err))
-            return false;
-        at = begin;
-    }
-    memcpy(at, copy_trailer, sizeof(copy_trailer));
-    at += sizeof(copy_trailer);
-    return pg_copy_put(pg, (struct view){begin, (size_t)(at - begin)}, err);
-}
-
 /* *added: rows that went in; without any, nothing is asked of the server. */
-static bool copy_new(const struct addition *addition, const struct pg_result *keys, const char *table,
-                     int64_t *added, struct error *err)
+static bool copy_new(struct pg *pg, char *buffer, const struct postgres_batch *batch,
+                     const struct pg_result *keys, const char *table, int64_t *added, struct error *err)
 {
-    char sql[COPY_SQL_BYTES];
-    struct new_rows rows = new_rows_of(addition, keys);
-    const struct central_row *first = next_new(&rows);
+    struct row_copy copy;
+    struct new_rows rows = new_rows_of(batch, keys);
+    const struct central_row *row = next_new(&rows);
     *added = 0;
-    if (first == NULL)
+    if (row == NULL)
         return true;
-    snprintf(sql, sizeof(sql), "COPY %s (" COLUMNS ") FROM STDIN (FORMAT binary)", table);
-    return pg_copy_begin(addition->self->pg, sql, err) && send_rows(&rows, first, err) &&
-           pg_copy_end(addition->self->pg, added, err);
+    if (!row_copy_begin(&copy, pg, buffer, table, err))
+        return false;
+    for (; row != NULL; row = next_new(&rows)) {
+        if (!row_copy_put(&copy, batch->vehicle_id, row, err))
+            return false;
+    }
+    return row_copy_end(&copy, added, err);
 }
 
 /* ---- the two ways ---- */
 
-static bool move_cursor(const struct addition *addition, struct error *err)
+bool postgres_add_staged(struct pg *pg, char *buffer, const char *table, const struct postgres_batch *batch,
+                         int64_t *added, struct error *err)
 {
-    return postgres_move_cursor(addition->self, addition->vehicle_id, addition->store_id, "readings",
-                                addition->last_seq, err);
-}
-
-/* ERR_CHANGED: somebody else has added some of the rows since the keys were read. */
-static bool add_straight(const struct addition *addition, const struct pg_result *keys, int64_t *added,
-                         struct error *err)
-{
-    struct pg *pg = addition->self->pg;
-    if (!pg_begin(pg, err))
-        return false;
-    if (copy_new(addition, keys, "measurements", added, err) && move_cursor(addition, err))
-        return pg_commit(pg, err);
-    pg_rollback(pg);
-    return false;
-}
-
-static bool copy_staged(const struct addition *addition, int64_t *added, struct error *err)
-{
-    struct pg *pg = addition->self->pg;
+    char sql[INSERT_SQL_BYTES];
     int64_t staged;
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO %s (" READING_COLUMNS ") SELECT " READING_COLUMNS
+             " FROM staging ON CONFLICT DO NOTHING",
+             table);
     if (!pg_exec(pg,
-                 "CREATE TEMP TABLE staging ON COMMIT DROP AS SELECT " COLUMNS
-                 " FROM measurements WHERE false",
+                 "CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DROP AS SELECT " READING_COLUMNS
+                 " FROM measurements WHERE false; TRUNCATE staging",
                  err) ||
-        !copy_new(addition, NULL, "staging", &staged, err))
+        !copy_new(pg, buffer, batch, NULL, "staging", &staged, err))
         return false;
-    SCOPE_PG_RESULT struct pg_result *result = pg_query(
-        pg, "INSERT INTO measurements (" COLUMNS ") SELECT " COLUMNS " FROM staging ON CONFLICT DO NOTHING",
-        NULL, 0, false, err);
+    SCOPE_PG_RESULT struct pg_result *result = pg_query(pg, sql, NULL, 0, false, err);
     if (result == NULL)
         return false;
     *added = pg_changes(result);
     return true;
 }
 
-static bool add_staged(const struct addition *addition, int64_t *added, struct error *err)
+bool postgres_add_filtered(struct pg *pg, char *buffer, const struct postgres_batch *batch, int64_t *added,
+                           struct error *err)
 {
-    struct pg *pg = addition->self->pg;
+    SCOPE_PG_RESULT struct pg_result *keys = read_keys(pg, batch, err);
+    if (keys == NULL)
+        return false;
+    if (pg_rows(keys) > KEYS_MAX)
+        return postgres_add_staged(pg, buffer, "measurements", batch, added, err);
+    return copy_new(pg, buffer, batch, keys, "measurements", added, err);
+}
+
+/* In one transaction with the cursor. */
+static bool add_in_transaction(struct central_postgres *self, const struct postgres_batch *batch, bool staged,
+                               const char *store_id, int64_t last_seq, int64_t *added, struct error *err)
+{
+    struct pg *pg = self->pg;
     if (!pg_begin(pg, err))
         return false;
-    if (copy_staged(addition, added, err) && move_cursor(addition, err))
+    bool done = staged ? postgres_add_staged(pg, self->copy, "measurements", batch, added, err)
+                       : postgres_add_filtered(pg, self->copy, batch, added, err);
+    if (done && postgres_move_cursor(pg, batch->vehicle_id, store_id, "readings", last_seq, err))
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
 }
 
-static bool add_either_way(const struct addition *addition, int64_t *added, struct error *err)
+static bool add_either_way(struct central_postgres *self, const struct postgres_batch *batch,
+                           const char *store_id, int64_t last_seq, int64_t *added, struct error *err)
 {
     struct error problem;
-    SCOPE_PG_RESULT struct pg_result *keys = read_keys(addition, err);
-    if (keys == NULL)
-        return false;
-    if (pg_rows(keys) > KEYS_MAX)
-        return add_staged(addition, added, err);
-    if (add_straight(addition, keys, added, &problem))
+    if (add_in_transaction(self, batch, false, store_id, last_seq, added, &problem))
         return true;
-    if (problem.code == ERR_CHANGED)
-        return add_staged(addition, added, err);
+    if (problem.code == ERR_CHANGED) /* somebody else has added some of the rows since the keys were read */
+        return add_in_transaction(self, batch, true, store_id, last_seq, added, err);
     if (err != NULL)
         *err = problem;
     return false;
@@ -299,16 +230,12 @@ static bool add_either_way(const struct addition *addition, int64_t *added, stru
 bool postgres_add(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
                   const struct central_row *rows, size_t count, int64_t *added, struct error *err)
 {
-    struct addition addition = {.self = postgres_of(central),
-                                .vehicle_id = vehicle_id,
-                                .store_id = store_id,
-                                .last_seq = last_seq,
-                                .rows = rows,
-                                .count = count};
+    struct central_postgres *self = postgres_of(central);
+    const struct postgres_batch batch = {vehicle_id, rows, count};
     int64_t new_rows = 0;
-    bool done = count == 0 ? move_cursor(&addition, err)
-                           : postgres_prepare_months(addition.self, rows, count, err) &&
-                                 add_either_way(&addition, &new_rows, err);
+    bool done = count == 0 ? postgres_move_cursor(self->pg, vehicle_id, store_id, "readings", last_seq, err)
+                           : postgres_prepare_months(self->pg, rows, count, err) &&
+                                 add_either_way(self, &batch, store_id, last_seq, &new_rows, err);
     if (!done)
         return error_wrap(
             err, "a batch of %zu readings (it is added whole or not at all, and once: try again)", count);

@@ -1,4 +1,5 @@
-/* The monthly partitions of `measurements`, made when the first reading of a month comes. */
+#include "server_tools/central/central_months.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,7 +14,7 @@ enum { MONTHS = (LAST_YEAR - FIRST_YEAR + 1) * MONTHS_A_YEAR };
 enum {
     TABLE_BYTES = 32,
     NAMES_MAX_BYTES = MONTHS * TABLE_BYTES,
-    SQL_BYTES = 256,
+    DROP_TRIES = 5,
     YEAR_DIGITS = 4,
     MONTH_DIGITS = 2
 };
@@ -68,8 +69,7 @@ static void find_months(const struct central_row *rows, size_t count, bool occur
 }
 
 /* The numbers of those that are no partitions yet. */
-static struct pg_result *find_missing(struct central_postgres *self, const bool occurs[MONTHS + 2],
-                                      struct error *err)
+static struct pg_result *find_missing(struct pg *pg, const bool occurs[MONTHS + 2], struct error *err)
 {
     SCOPE_BUF struct buf names = BUF_LIMIT(NAMES_MAX_BYTES);
     buf_append_byte(&names, '{');
@@ -83,58 +83,90 @@ static struct pg_result *find_missing(struct central_postgres *self, const bool 
     const char *const params[] = {buf_text(&names)};
     if (!buf_check(&names, "the names of months", err))
         return NULL;
-    return pg_query(self->pg,
+    return pg_query(pg,
                     "SELECT split_part(wanted, '=', 1) FROM unnest($1::text[]) AS wanted"
                     " WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'measurements'::regclass"
                     " AND inhrelid = to_regclass(split_part(wanted, '=', 2)))",
                     params, COUNT_OF(params), false, err);
 }
 
-/* Attached, not made as a partition: that way nobody who reads or writes other months has to wait. */
-static bool make_table(struct central_postgres *self, int number, struct error *err)
+/* Another importer may be making the same one: the function looks again under its lock. */
+static bool make_month(struct pg *pg, int number, struct error *err)
 {
     char name[TABLE_BYTES];
-    char begin[PARAM_BYTES];
-    char end[PARAM_BYTES];
-    char sql[SQL_BYTES];
+    char year[PARAM_BYTES];
+    char month[PARAM_BYTES];
+    const char *const params[] = {param_i64(year, FIRST_YEAR + number / MONTHS_A_YEAR),
+                                  param_i64(month, number % MONTHS_A_YEAR + 1)};
     name_of(number, name);
-    snprintf(sql, sizeof(sql),
-             "CREATE TABLE %s (LIKE measurements);"
-             "ALTER TABLE measurements ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')",
-             name, name, param_time(begin, begin_of(number)), param_time(end, begin_of(number + 1)));
-    return pg_exec(self->pg, sql, err) || error_wrap(err, "partition %s", name);
+    SCOPE_PG_RESULT struct pg_result *made =
+        pg_query(pg, "SELECT fleet_make_month($1::int, $2::int)", params, COUNT_OF(params), false, err);
+    return made != NULL || error_wrap(err, "partition %s", name);
 }
 
-/* Another importer may be making the same one: it is looked for again under the lock. */
-static bool make_month(struct central_postgres *self, int number, struct error *err)
+/* Makes those of them that are no partitions yet. */
+static bool make_missing(struct pg *pg, const bool occurs[MONTHS + 2], struct error *err)
 {
-    char lock[PARAM_BYTES];
-    bool occurs[MONTHS + 2] = {false};
-    const char *const params[] = {param_i64(lock, LOCK_MONTHS)};
-    occurs[number + 1] = true;
-    if (!pg_begin(self->pg, err))
-        return false;
-    if (postgres_run(self, "SELECT pg_advisory_xact_lock($1::int, 0)", params, COUNT_OF(params), err)) {
-        SCOPE_PG_RESULT struct pg_result *missing = find_missing(self, occurs, err);
-        if (missing != NULL && (pg_rows(missing) == 0 || make_table(self, number, err)))
-            return pg_commit(self->pg, err);
-    }
-    pg_rollback(self->pg);
-    return false;
-}
-
-bool postgres_prepare_months(struct central_postgres *self, const struct central_row *rows, size_t count,
-                             struct error *err)
-{
-    bool occurs[MONTHS + 2] = {false};
-    find_months(rows, count, occurs);
-    SCOPE_PG_RESULT struct pg_result *missing = find_missing(self, occurs, err);
+    SCOPE_PG_RESULT struct pg_result *missing = find_missing(pg, occurs, err);
     if (missing == NULL)
         return false;
     for (size_t i = 0; i < pg_rows(missing); i++) {
         int64_t number;
-        if (!pg_i64(missing, i, 0, &number, err) || !make_month(self, (int)number, err))
+        if (!pg_i64(missing, i, 0, &number, err) || !make_month(pg, (int)number, err))
             return false;
     }
     return true;
+}
+
+bool central_prepare_months(struct pg *pg, const struct central_row *rows, size_t count, struct error *err)
+{
+    bool occurs[MONTHS + 2] = {false};
+    find_months(rows, count, occurs);
+    return make_missing(pg, occurs, err);
+}
+
+/* ---- retention ---- */
+
+/* *dropped false: there was nothing left to drop. */
+static bool drop_oldest(struct pg *pg, int64_t now_us, int retention_months, bool *dropped, struct error *err)
+{
+    char keep[PARAM_BYTES];
+    char now[PARAM_BYTES];
+    const char *const params[] = {param_i64(keep, retention_months), param_time(now, now_us)};
+    SCOPE_PG_RESULT struct pg_result *result = pg_query(
+        pg, "SELECT fleet_drop_months($1::int, $2::timestamptz)", params, COUNT_OF(params), false, err);
+    if (result == NULL)
+        return false;
+    *dropped = pg_rows(result) > 0 && !pg_is_null(result, 0, 0);
+    return true;
+}
+
+/* Each try waits in PostgreSQL's queue of locks for a moment and lets those behind it pass. */
+static bool drop_old(struct pg *pg, int64_t now_us, int retention_months, struct error *err)
+{
+    bool dropped = true;
+    for (int tries = 0; dropped;) {
+        struct error problem = {0};
+        if (drop_oldest(pg, now_us, retention_months, &dropped, &problem)) {
+            tries = 0;
+        } else if (problem.code != ERR_BUSY || ++tries == DROP_TRIES) {
+            if (err != NULL)
+                *err = problem;
+            return error_wrap(err, "dropping a month of readings older than %d months", retention_months);
+        }
+    }
+    return true;
+}
+
+bool central_keep_months(struct pg *pg, int64_t now_us, int retention_months, struct error *err)
+{
+    bool occurs[MONTHS + 2] = {false};
+    int this_month = month_of(now_us).number;
+    if (retention_months < 0 || retention_months > CENTRAL_MONTHS_KEPT_MAX)
+        return error_set(err, ERR_USAGE, "months to keep: expected 0 to %d, not %d", CENTRAL_MONTHS_KEPT_MAX,
+                         retention_months);
+    for (int number = this_month; number <= this_month + CENTRAL_MONTHS_AHEAD; number++)
+        occurs[number < MONTHS ? number + 1 : MONTHS + 1] = true;
+    return make_missing(pg, occurs, err) &&
+           (retention_months == 0 || drop_old(pg, now_us, retention_months, err));
 }
