@@ -39,10 +39,9 @@ const char *param_text(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-bool postgres_run(struct central_postgres *self, const char *sql, const char *const *params, size_t count,
-                  struct error *err)
+bool postgres_run(struct pg *pg, const char *sql, const char *const *params, size_t count, struct error *err)
 {
-    SCOPE_PG_RESULT struct pg_result *result = pg_query(self->pg, sql, params, count, false, err);
+    SCOPE_PG_RESULT struct pg_result *result = pg_query(pg, sql, params, count, false, err);
     return result != NULL;
 }
 
@@ -128,7 +127,7 @@ bool postgres_begin_for(struct central_postgres *self, int64_t vehicle_id, struc
     const char *const params[] = {param_i64(id, vehicle_id)};
     if (!pg_begin(self->pg, err))
         return false;
-    if (postgres_run(self, "SELECT FROM vehicles WHERE vehicle_id = $1 FOR NO KEY UPDATE", params,
+    if (postgres_run(self->pg, "SELECT FROM vehicles WHERE vehicle_id = $1 FOR NO KEY UPDATE", params,
                      COUNT_OF(params), err))
         return true;
     pg_rollback(self->pg);
@@ -144,11 +143,11 @@ static bool wait_for_lock(struct central_postgres *self, const char *const *para
     char wait[SECONDS_TEXT_BYTES];
     snprintf(wait, sizeof(wait), "%ds", CENTRAL_LOCK_WAIT_S);
     const char *const wait_params[] = {wait};
-    return postgres_run(self,
+    return postgres_run(self->pg,
                         "SELECT set_config('lock_timeout', $1, true)"
                         " WHERE current_setting('lock_timeout') = '0'",
                         wait_params, COUNT_OF(wait_params), err) &&
-           postgres_run(self, "SELECT pg_advisory_lock($1::int, $2::int)", params, count, err);
+           postgres_run(self->pg, "SELECT pg_advisory_lock($1::int, $2::int)", params, count, err);
 }
 
 static bool postgres_lock(struct central *central, int64_t vehicle_id, struct error *err)
@@ -178,7 +177,7 @@ static void postgres_unlock(struct central *central, int64_t vehicle_id)
     char number[PARAM_BYTES];
     char id[PARAM_BYTES];
     const char *const params[] = {param_i64(number, LOCK_VEHICLE), param_i64(id, vehicle_id)};
-    if (!postgres_run(postgres_of(central), "SELECT pg_advisory_unlock($1::int, $2::int)", params,
+    if (!postgres_run(postgres_of(central)->pg, "SELECT pg_advisory_unlock($1::int, $2::int)", params,
                       COUNT_OF(params), NULL))
         return; /* the connection broke, and the lock with it */
 }
@@ -201,15 +200,15 @@ static bool postgres_cursor(struct central *central, int64_t vehicle_id, const c
 }
 
 /* One that is there already writes nothing, so that nothing has to reach the disk for repeated rows. */
-bool postgres_move_cursor(struct central_postgres *self, int64_t vehicle_id, const char *store_id,
-                          const char *stream, int64_t last_seq, struct error *err)
+bool postgres_move_cursor(struct pg *pg, int64_t vehicle_id, const char *store_id, const char *stream,
+                          int64_t last_seq, struct error *err)
 {
     char id[PARAM_BYTES];
     char seq[PARAM_BYTES];
     const char *const params[] = {param_i64(id, vehicle_id), store_id, stream, param_i64(seq, last_seq)};
     return store_id == NULL ||
            postgres_run(
-               self,
+               pg,
                "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq)"
                " SELECT $1::int, $2::text, $3::text, $4::bigint WHERE NOT EXISTS (SELECT FROM sync_cursor"
                " WHERE vehicle_id = $1 AND store_id = $2 AND stream = $3 AND seq >= $4)"
@@ -220,13 +219,12 @@ bool postgres_move_cursor(struct central_postgres *self, int64_t vehicle_id, con
 
 /* ---- channels ---- */
 
-bool postgres_make_channels(struct central_postgres *self, int64_t vehicle_id, const char *channels,
-                            struct error *err)
+bool postgres_make_channels(struct pg *pg, int64_t vehicle_id, const char *channels, struct error *err)
 {
     char id[PARAM_BYTES];
     const char *const params[] = {param_i64(id, vehicle_id), channels};
     return postgres_run(
-        self,
+        pg,
         "INSERT INTO channel_config (vehicle_id, channel_id, name)"
         " SELECT $1::int, (SELECT coalesce(max(channel_id), 0) FROM channel_config WHERE vehicle_id = $1)"
         " + row_number() OVER (ORDER BY min(nr)), name"
@@ -252,7 +250,7 @@ static bool make_channel(struct central_postgres *self, int64_t vehicle_id, stru
     if (!buf_check(&json, "a channel's name", err) || !postgres_begin_for(self, vehicle_id, err))
         return false;
     if (pg_exec(self->pg, "SET LOCAL synchronous_commit = off", err) &&
-        postgres_make_channels(self, vehicle_id, channels, err))
+        postgres_make_channels(self->pg, vehicle_id, channels, err))
         return pg_commit(self->pg, err);
     pg_rollback(self->pg);
     return false;
@@ -297,13 +295,13 @@ static bool write_journal(struct central_postgres *self, const struct central_jo
                                   entry->note};
     const char *const forget_params[] = {
         id, param_time(forget, clock_utc_us(self->central.clock) - CENTRAL_JOURNAL_KEPT_US)};
-    return postgres_run(self,
+    return postgres_run(self->pg,
                         "INSERT INTO sync_journal (vehicle_id, journal_id, started_at, finished_at, status,"
                         " rows_written, bytes, note) SELECT $1::int, coalesce(max(journal_id), 0) + 1,"
                         " $2::timestamptz, $3::timestamptz, $4, $5::bigint, $6::bigint, $7"
                         " FROM sync_journal WHERE vehicle_id = $1",
                         params, COUNT_OF(params), err) &&
-           postgres_run(self, "DELETE FROM sync_journal WHERE vehicle_id = $1 AND finished_at < $2",
+           postgres_run(self->pg, "DELETE FROM sync_journal WHERE vehicle_id = $1 AND finished_at < $2",
                         forget_params, COUNT_OF(forget_params), err);
 }
 

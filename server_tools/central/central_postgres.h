@@ -1,4 +1,5 @@
-/* What the files of the PostgreSQL driver share. Private to central_postgres*.c. */
+/* What the files of the PostgreSQL driver share, and sync_service with them: the tables' SQL is in one place.
+ * Private to central_postgres*.c and server_tools/sync_service. */
 #ifndef SERVER_TOOLS_CENTRAL_CENTRAL_POSTGRES_H
 #define SERVER_TOOLS_CENTRAL_CENTRAL_POSTGRES_H
 
@@ -33,20 +34,38 @@ const char *param_time(char out[PARAM_BYTES], int64_t utc_us);
 const char *param_text(const char *text);
 
 /* A statement whose result does not matter. */
-bool postgres_run(struct central_postgres *self, const char *sql, const char *const *params, size_t count,
+bool postgres_run(struct pg *pg, const char *sql, const char *const *params, size_t count,
                   struct error *err) MUST_USE;
 
 /* Begins a transaction and holds the vehicle's row: numbers within the vehicle are given to one at a time. */
 bool postgres_begin_for(struct central_postgres *self, int64_t vehicle_id, struct error *err) MUST_USE;
 
 /* The statement that moves a cursor, inside the transaction of its rows. store_id NULL: none. */
-bool postgres_move_cursor(struct central_postgres *self, int64_t vehicle_id, const char *store_id,
-                          const char *stream, int64_t last_seq, struct error *err) MUST_USE;
+bool postgres_move_cursor(struct pg *pg, int64_t vehicle_id, const char *store_id, const char *stream,
+                          int64_t last_seq, struct error *err) MUST_USE;
 
 /* Makes those channels that are new, inside such a transaction. channels: a JSON array of objects with
  * `name`; null is none. */
-bool postgres_make_channels(struct central_postgres *self, int64_t vehicle_id, const char *channels,
+bool postgres_make_channels(struct pg *pg, int64_t vehicle_id, const char *channels,
                             struct error *err) MUST_USE;
+
+/* ---- readings ---- */
+
+/* Of one vehicle; rows: at most CENTRAL_BATCH_ROWS, in order of channel, then time; repeated ones do no harm.
+ */
+struct postgres_batch {
+    int64_t vehicle_id;
+    const struct central_row *rows;
+    size_t count;
+};
+
+/* Each adds those that are not there yet, in a transaction of the caller's. buffer: PG_COPY_BUFFER_BYTES.
+ * Filtered: reads the keys that are there, and what is new goes by COPY straight into `measurements`;
+ * ERR_CHANGED when somebody else adds some of it meanwhile. Staged: through a temporary table. */
+bool postgres_add_filtered(struct pg *pg, char *buffer, const struct postgres_batch *batch, int64_t *added,
+                           struct error *err) MUST_USE;
+bool postgres_add_staged(struct pg *pg, char *buffer, const char *table, const struct postgres_batch *batch,
+                         int64_t *added, struct error *err) MUST_USE;
 
 /* ---- the driver's larger functions ---- */
 

@@ -2,19 +2,16 @@
  * new goes by COPY straight into the table. Should somebody else have added some of it meanwhile, all goes
  * through a staging table. */
 #include <endian.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "server_tools/central/central_months.h"
 #include "server_tools/central/central_postgres.h"
-
-#define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01T00:00:00Z: where timestamptz counts from */
+#include "server_tools/central/central_postgres_copy.h"
 
 enum {
     KEYS_MAX = 4 * CENTRAL_BATCH_ROWS, /* more than that in a batch's ranges: not worth reading */
     RANGES_MAX_BYTES = CENTRAL_BATCH_ROWS * PARAM_BYTES,
     INSERT_SQL_BYTES = 192,
-    COPY_SQL_BYTES = 128,
 };
 
 /* ---- what is there already ---- */
@@ -234,7 +231,7 @@ bool postgres_add(struct central *central, int64_t vehicle_id, const char *store
     const struct postgres_batch batch = {vehicle_id, rows, count};
     int64_t new_rows = 0;
     bool done = count == 0 ? postgres_move_cursor(self->pg, vehicle_id, store_id, "readings", last_seq, err)
-                           : postgres_prepare_months(self->pg, rows, count, err) &&
+                           : central_prepare_months(self->pg, rows, count, err) &&
                                  add_either_way(self, &batch, store_id, last_seq, &new_rows, err);
     if (!done)
         return error_wrap(

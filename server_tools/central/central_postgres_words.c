@@ -91,15 +91,15 @@ static bool describe(struct central_postgres *self, int64_t vehicle_id, int64_t 
     char now[PARAM_BYTES];
     const char *const params[] = {param_i64(id, vehicle_id), json, param_time(as_of, as_of_us),
                                   param_time(now, clock_utc_us(self->central.clock))};
-    if (!postgres_make_channels(self, vehicle_id, json, err))
+    if (!postgres_make_channels(self->pg, vehicle_id, json, err))
         return false;
     SCOPE_PG_RESULT struct pg_result *kept =
         pg_query(self->pg, keep_changes, params, COUNT_OF(params), false, err);
     if (kept == NULL)
         return false;
     *changed = pg_changes(kept);
-    return postgres_run(self, keep_older, params, COUNT_OF(params), err) &&
-           postgres_run(self, update_channels, params, COUNT_OF(params), err);
+    return postgres_run(self->pg, keep_older, params, COUNT_OF(params), err) &&
+           postgres_run(self->pg, update_channels, params, COUNT_OF(params), err);
 }
 
 bool postgres_describe(struct central *central, int64_t vehicle_id, int64_t as_of_us,
@@ -169,14 +169,14 @@ static bool add_lines(struct central_postgres *self, int64_t vehicle_id, const c
 {
     char id[PARAM_BYTES];
     const char *const params[] = {param_i64(id, vehicle_id), json};
-    if (!postgres_make_channels(self, vehicle_id, json, err))
+    if (!postgres_make_channels(self->pg, vehicle_id, json, err))
         return false;
     SCOPE_PG_RESULT struct pg_result *made =
         pg_query(self->pg, add_new, params, COUNT_OF(params), false, err);
     if (made == NULL)
         return false;
     *added = pg_changes(made);
-    return postgres_run(self, take_ends, params, COUNT_OF(params), err);
+    return postgres_run(self->pg, take_ends, params, COUNT_OF(params), err);
 }
 
 bool postgres_add_alarms(struct central *central, int64_t vehicle_id, const char *store_id, int64_t last_seq,
@@ -190,7 +190,7 @@ bool postgres_add_alarms(struct central *central, int64_t vehicle_id, const char
     if (!buf_check(&json, "alarms", err) || !postgres_begin_for(self, vehicle_id, err))
         return false;
     if (!add_lines(self, vehicle_id, text, &new_alarms, err) ||
-        !postgres_move_cursor(self, vehicle_id, store_id, "alarms", last_seq, err)) {
+        !postgres_move_cursor(self->pg, vehicle_id, store_id, "alarms", last_seq, err)) {
         pg_rollback(self->pg);
         return false;
     }
