@@ -61,6 +61,11 @@ bool archive_reader_feed(struct archive_reader *reader, struct view compressed, 
     return line_reader_feed(reader->lines, compressed, err);
 }
 
+bool archive_reader_at_end(const struct archive_reader *reader)
+{
+    return line_reader_at_end(reader->lines);
+}
+
 bool archive_reader_finish(const struct archive_reader *reader, struct error *err)
 {
     return line_reader_finish(reader->lines, err);

@@ -26,6 +26,9 @@ static inline void scope_archive_reader(struct archive_reader **reader)
  * says. The reader is of no use after one. */
 bool archive_reader_feed(struct archive_reader *reader, struct view compressed, struct error *err) MUST_USE;
 
+/* Whether the compressed stream has come to its own end. */
+bool archive_reader_at_end(const struct archive_reader *reader);
+
 /* That was all. Errors: ERR_INPUT (the stream or its last line is cut off). */
 bool archive_reader_finish(const struct archive_reader *reader, struct error *err) MUST_USE;
 

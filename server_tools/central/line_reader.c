@@ -90,9 +90,14 @@ bool line_reader_feed(struct line_reader *reader, struct view compressed, struct
     return true;
 }
 
+bool line_reader_at_end(const struct line_reader *reader)
+{
+    return unpacker_at_end(reader->unpacker);
+}
+
 bool line_reader_finish(const struct line_reader *reader, struct error *err)
 {
-    if (!unpacker_at_end(reader->unpacker))
+    if (!line_reader_at_end(reader))
         return error_set(err, ERR_INPUT, "cut off after line %lld", (long long)reader->lines);
     if (reader->kept_bytes > 0)
         return error_set(err, ERR_INPUT, "line %lld: no line feed at its end", (long long)reader->lines + 1);

@@ -31,6 +31,9 @@ bool line_reader_feed(struct line_reader *reader, struct view compressed, struct
 /* That was all. Errors: ERR_INPUT (the stream or its last line is cut off). */
 bool line_reader_finish(const struct line_reader *reader, struct error *err) MUST_USE;
 
+/* Whether the compressed stream has come to its own end. */
+bool line_reader_at_end(const struct line_reader *reader);
+
 /* A whole file from its beginning, finish included. Errors: ERR_IO besides. */
 bool line_reader_read_file(struct line_reader *reader, int fd, struct error *err) MUST_USE;
 

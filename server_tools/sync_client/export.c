@@ -289,6 +289,7 @@ bool export_fetch(struct session *session, int fd, const struct export_request *
     struct incoming incoming = {.session = session, .request = request, .err = err};
     bool done =
         receiver_open(&incoming.receiver, fd, request->format, line_bytes_max[request->stream], err) &&
+        (!request->read_lines || receiver_read_lines(&incoming.receiver, err)) &&
         run(&incoming, fd, result, err);
     receiver_close(&incoming.receiver);
     if (!done && err->code == ERR_INPUT)

@@ -14,6 +14,7 @@ struct export_request {
     int64_t after;        /* by seq. Channels are asked for whole: neither counts */
     bool has_seq;         /* false: of a table, whose lines have none */
     int64_t limit;        /* lines; 0: all */
+    bool read_lines;      /* readings: every line is read, because nobody will import them */
 };
 
 struct export_result {

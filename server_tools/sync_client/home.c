@@ -191,6 +191,11 @@ bool home_take(struct home *home, const char *path, struct error *err)
     return true;
 }
 
+bool home_take_fresh(struct home *home, const char *path, struct error *err)
+{
+    return home->central == NULL || home_take(home, path, err);
+}
+
 /* ---- what an earlier run did not come to ---- */
 
 enum standing { SAYS_NOTHING, IS_HERE, IS_PENDING };

@@ -44,6 +44,8 @@ bool home_is_news(const struct home *home, const struct archive_info *info, bool
 
 /* Imports one archive; with --db none verifies every line of it. path: of its readings. */
 bool home_take(struct home *home, const char *path, struct error *err) MUST_USE;
+/* The same of one whose lines were read as they came (export_request.read_lines). */
+bool home_take_fresh(struct home *home, const char *path, struct error *err) MUST_USE;
 
 struct home_session {
     const char *software_version; /* "": not learned */

@@ -51,6 +51,7 @@ static bool find_beginning(struct pull *pull, struct error *err)
     snprintf(report->store_id, sizeof(report->store_id), "%s", agent->store_id);
     snprintf(report->software_version, sizeof(report->software_version), "%s", agent->version);
     pull->request = (struct export_request){.stream = ARCHIVE_READINGS,
+                                            .read_lines = pull->home->central == NULL,
                                             .format = agent->zstd ? PACK_ZSTD : PACK_GZIP,
                                             .store_id = agent->store_id,
                                             .since = "",
@@ -112,7 +113,7 @@ static bool keep(struct pull *pull, struct archive_part *part, const struct arch
     int64_t added_before = pull->home->added;
     if (!archive_commit(part, info, &path, err))
         return false;
-    if (!home_take(pull->home, path.text, err))
+    if (!home_take_fresh(pull->home, path.text, err))
         return not_home(path.text, err);
     if (is_repeated(pull, info, added_before))
         archive_discard(path.text);

@@ -20,8 +20,27 @@ bool receiver_open(struct receiver *receiver, int fd, enum pack_format format, i
     return receiver->unpacker != NULL;
 }
 
+static bool note_reading(void *context, const struct record_reading *reading, struct error *err)
+{
+    struct receiver *receiver = context;
+    (void)err;
+    if (receiver->lines++ == 0) {
+        receiver->first_seq = reading->seq;
+        receiver->first_us = reading->time_us;
+    }
+    receiver->last_us = reading->time_us;
+    return true;
+}
+
+bool receiver_read_lines(struct receiver *receiver, struct error *err)
+{
+    receiver->reader = archive_reader_new(note_reading, receiver, err);
+    return receiver->reader != NULL;
+}
+
 void receiver_close(struct receiver *receiver)
 {
+    archive_reader_free(receiver->reader);
     unpacker_free(receiver->unpacker);
     free(receiver->pending);
     free(receiver->text);
@@ -113,6 +132,8 @@ bool receiver_take(struct receiver *receiver, struct view piece, struct error *e
 {
     if (!check_format(receiver, piece, err) || !keep(receiver, piece, err))
         return false;
+    if (receiver->reader != NULL)
+        return archive_reader_feed(receiver->reader, piece, err) || error_wrap(err, "the export");
     size_t size;
     do {
         if (!unpacker_read(receiver->unpacker, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
@@ -139,8 +160,12 @@ bool receiver_finish(struct receiver *receiver, struct received *out, struct err
 {
     if (!write_pending(receiver, err))
         return false;
-    if (!unpacker_at_end(receiver->unpacker))
+    const struct archive_reader *reader = receiver->reader;
+    bool ended = reader != NULL ? archive_reader_at_end(reader) : unpacker_at_end(receiver->unpacker);
+    if (!ended)
         return error_set(err, ERR_UNREACHABLE, "the export broke off: its compressed stream has no end");
+    if (reader != NULL && !archive_reader_finish(reader, err))
+        return error_wrap(err, "the export");
     *out = (struct received){.lines = receiver->lines, .bytes = receiver->bytes};
     sha256_finish_hex(&receiver->hash, out->sha256);
     return true;
@@ -149,6 +174,11 @@ bool receiver_finish(struct receiver *receiver, struct received *out, struct err
 bool receiver_ends(const struct receiver *receiver, struct received_ends *out, struct error *err)
 {
     struct received_ends ends = {-1, -1, INT64_MIN, INT64_MIN};
+    if (receiver->reader != NULL && receiver->lines > 0) {
+        *out = (struct received_ends){receiver->first_seq, archive_reader_last_seq(receiver->reader),
+                                      receiver->first_us, receiver->last_us};
+        return true;
+    }
     if (receiver->last_bytes == 0) {
         *out = ends;
         return true;

@@ -50,14 +50,16 @@ struct outcome {
     struct buf written;
 };
 
-/* Everything in pieces of one size, as what it was promised to be. */
-static struct outcome receive_as(enum pack_format format, struct view stream, size_t piece_bytes)
+/* Everything in pieces of one size, as what it was promised to be. read_lines: every line is read. */
+static struct outcome receive_so(enum pack_format format, struct view stream, size_t piece_bytes,
+                                 bool read_lines)
 {
     struct outcome outcome = {.taken = true, .written = BUF_LIMIT(STREAM_MAX_BYTES)};
     SCOPE_FILE FILE *file = tmpfile();
     assert_non_null(file);
     SCOPE_RECEIVER struct receiver receiver;
     assert_true(receiver_open(&receiver, fileno(file), format, RECORD_LINE_MAX_BYTES, &outcome.err));
+    assert_true(!read_lines || receiver_read_lines(&receiver, &outcome.err));
     while (stream.size > 0 && outcome.taken) {
         size_t size = stream.size < piece_bytes ? stream.size : piece_bytes;
         outcome.taken = receiver_take(&receiver, (struct view){stream.data, size}, &outcome.err);
@@ -68,6 +70,11 @@ static struct outcome receive_as(enum pack_format format, struct view stream, si
     assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
     assert_true(file_read_all(fileno(file), &outcome.written, NULL));
     return outcome;
+}
+
+static struct outcome receive_as(enum pack_format format, struct view stream, size_t piece_bytes)
+{
+    return receive_so(format, stream, piece_bytes, false);
 }
 
 static struct outcome receive(struct view stream, size_t piece_bytes)
@@ -106,6 +113,54 @@ static void pieces_of_any_size_make_the_same(void **state)
     for (int format = PACK_GZIP; format <= PACK_ZSTD; format++) {
         SCOPE_BUF struct buf stream = packed_as((enum pack_format)format, buf_view(&text));
         pieces_make_the_same((enum pack_format)format, buf_view(&stream));
+    }
+}
+
+/* Read or only counted, the same is said of a good stream, and of one that was cut off. */
+static void reading_every_line_says_the_same(void **state)
+{
+    (void)state;
+    SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+    for (int64_t seq = 7; seq < 7 + 3000; seq++)
+        add_line(&text, seq);
+    for (int format = PACK_GZIP; format <= PACK_ZSTD; format++) {
+        SCOPE_BUF struct buf stream = packed_as((enum pack_format)format, buf_view(&text));
+        struct outcome counted = receive_so((enum pack_format)format, buf_view(&stream), 100, false);
+        struct outcome read = receive_so((enum pack_format)format, buf_view(&stream), 100, true);
+        assert_true(counted.finished && read.finished);
+        assert_memory_equal(&read.received, &counted.received, sizeof(read.received));
+        assert_memory_equal(&read.ends, &counted.ends, sizeof(read.ends));
+        assert_true(view_equal(buf_view(&read.written), buf_view(&stream)));
+        buf_clear(&counted.written);
+        buf_clear(&read.written);
+        struct outcome cut =
+            receive_so((enum pack_format)format, (struct view){stream.data, stream.size - 1}, 100, true);
+        assert_true(cut.taken);
+        assert_false(cut.finished);
+        assert_int_equal(cut.err.code, ERR_UNREACHABLE);
+        buf_clear(&cut.written);
+    }
+}
+
+/* What only who reads every line notices: a line in the middle that is none, a seq that steps back. */
+static void a_line_in_the_middle_is_noticed(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        SCOPE_BUF struct buf text = BUF_LIMIT(STREAM_MAX_BYTES);
+        for (int64_t seq = 1; seq <= 100; seq++)
+            add_line(&text, kind == 1 && seq == 50 ? 49 : seq);
+        if (kind == 0)
+            memcpy(text.data + text.size / 2, "?", 1);
+        SCOPE_BUF struct buf stream = compressed(buf_view(&text));
+        struct outcome counted = receive_so(PACK_GZIP, buf_view(&stream), 64, false);
+        struct outcome read = receive_so(PACK_GZIP, buf_view(&stream), 64, true);
+        assert_true(counted.finished);
+        assert_false(read.taken);
+        assert_int_equal(read.err.code, ERR_INPUT);
+        assert_non_null(strstr(read.err.text, "line 5"));
+        buf_clear(&counted.written);
+        buf_clear(&read.written);
     }
 }
 
@@ -239,6 +294,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_any_size_make_the_same),
+        cmocka_unit_test(reading_every_line_says_the_same),
+        cmocka_unit_test(a_line_in_the_middle_is_noticed),
         cmocka_unit_test(another_format_than_promised_is_refused),
         cmocka_unit_test(few_lines),
         cmocka_unit_test(a_stream_cut_anywhere_is_never_whole),
