@@ -1,16 +1,16 @@
 /* An authenticated talk with one agent that never waits: the pinned key, the log-in by signature, the token
- * and its renewal, an agent that says "later". Knows nothing of what is fetched. Several requests may be under
- * way; one log-in serves them all. Threads: the loop's. */
+ * and its renewal, an agent that says "later". Knows nothing of what is fetched. Several requests may be
+ * under way; one log-in serves them all. Threads: the loop's. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_AGENT_SESSION_H
 #define SERVER_TOOLS_SYNC_SERVICE_AGENT_SESSION_H
 
 #include "server_tools/sync_service/signer.h"
 #include "server_tools/sync_service/turn.h"
 
+/* Each step of a log-in may take PULL_TIMEOUT_SEC. */
 enum {
-    AGENT_SESSION_REQUEST_MS = 60 * 1000, /* each step of a log-in, and what a short request may take */
-    AGENT_SESSION_WAIT_MAX_S = 90,        /* for its turn (429), all in all, before a request fails */
-    AGENT_SESSION_HEADERS_MAX = 4,        /* of a request, besides the token */
+    AGENT_SESSION_WAIT_MAX_S = 90, /* for its turn (429), all in all, before a request fails */
+    AGENT_SESSION_HEADERS_MAX = 4, /* of a request, besides the token */
 };
 
 struct agent_session;
@@ -32,23 +32,18 @@ const char *agent_session_agent_id(const struct agent_session *session);
 /* The certificate was not met before this session and must be kept (job_status.agent_id). */
 bool agent_session_is_new_agent(const struct agent_session *session);
 
-/* Sends `request` with the token, over TLS to the pinned key; host, port, tls and pin are filled in here. What
- * it points to is copied (but for context and upload_fd). Its callbacks are those of http_pool.h: a log-in comes first where one
- * is needed, and once more when it is answered 401; its `headers_done` and `piece` see the answer that counts,
- * `done` is called once, from the loop, never from within. transfer is NULL in `done` when no request left
- * (the log-in failed): answer->err says why. Errors of the answer: those of http_pool; ERR_DENIED (the agent
- * refuses our key; another certificate: both are named; 401 twice), ERR_BUSY (429 for longer than
- * AGENT_SESSION_WAIT_MAX_S; reason "retry_later"), ERR_PROTOCOL. NULL with err: want of memory. */
+/* Sends `request` with the token, over TLS to the pinned key; host, port, tls and pin are filled in here.
+ * What it points to is copied (but for context and upload_fd). Its callbacks are those of http_pool.h: a
+ * log-in comes first where one is needed, and once more when it is answered 401; its `headers_done` and
+ * `piece` see the answer that counts, `done` is called once, from the loop, never from within. transfer is
+ * NULL in `done` when no request left (the log-in failed): answer->err says why. Errors of the answer: those
+ * of http_pool; ERR_DENIED (the agent refuses our key; another certificate: both are named; 401 twice),
+ * ERR_BUSY (429 for longer than AGENT_SESSION_WAIT_MAX_S; reason "retry_later"), ERR_PROTOCOL. NULL with err:
+ * want of memory. */
 struct agent_call *agent_session_request(struct agent_session *session,
-                                         const struct http_pool_request *request,
-                                         struct error *err) MUST_USE;
+                                         const struct http_pool_request *request, struct error *err) MUST_USE;
 void agent_call_resume(struct agent_call *call); /* after HTTP_PAUSE; no harm otherwise */
 /* `done` follows with ERR_CANCELLED, from the loop, soon. */
 void agent_call_cancel(struct agent_call *call);
-
-/* What the agent answered in place of 200, as an error: status, its words `error` and `detail`. Always
- * false. what: "GET /status". */
-bool agent_answer_refused(const char *what, const struct http_pool_answer *answer, enum error_code code,
-                          struct error *err);
 
 #endif
