@@ -371,10 +371,10 @@ static bool prepare_session(struct pg *pg, struct error *err)
 }
 
 /* Names and messages are UTF-8: in any other encoding some could not be kept. */
-static bool check_encoding(struct central_postgres *self, struct error *err)
+static bool check_encoding(struct pg *pg, struct error *err)
 {
     SCOPE_PG_RESULT struct pg_result *result =
-        pg_query(self->pg, "SELECT current_setting('server_encoding')", NULL, 0, false, err);
+        pg_query(pg, "SELECT current_setting('server_encoding')", NULL, 0, false, err);
     if (result == NULL)
         return false;
     struct view encoding = pg_value(result, 0, 0);
@@ -385,16 +385,28 @@ static bool check_encoding(struct central_postgres *self, struct error *err)
                      VIEW_ARG(encoding));
 }
 
-static bool open_parts(struct central_postgres *self, const char *url, struct error *err)
+bool postgres_prepare(struct pg *pg, struct error *err)
+{
+    return check_encoding(pg, err) && pg_exec(pg, "SET app.user_role = 'superuser'", err);
+}
+
+bool postgres_migrate(struct pg *pg, int64_t *known, struct error *err)
 {
     SCOPE_FREE struct central_migrations *migrations = malloc(sizeof(*migrations));
     if (migrations == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for the central store");
     if (!central_migrations_load(central_postgres_migrations, migrations, err))
         return false;
+    *known = (int64_t)migrations->count;
+    return pg_migrate(pg, migrations->items, migrations->count, LOCK_MIGRATIONS, TELEHAUL_VERSION, err);
+}
+
+static bool open_parts(struct central_postgres *self, const char *url, struct error *err)
+{
+    int64_t known;
     self->pg = pg_open(url, "telehaul", err);
-    return self->pg != NULL && check_encoding(self, err) && prepare_session(self->pg, err) &&
-           pg_migrate(self->pg, migrations->items, migrations->count, LOCK_MIGRATIONS, TELEHAUL_VERSION, err);
+    return self->pg != NULL && postgres_prepare(self->pg, err) && prepare_session(self->pg, err) &&
+           postgres_migrate(self->pg, &known, err);
 }
 
 struct central *central_postgres_open(const char *url, const struct clock *clock, struct error *err)

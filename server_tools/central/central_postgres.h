@@ -6,9 +6,13 @@
 #include "common/store/pg.h"
 #include "server_tools/central/central_driver.h"
 
+/* Whether this session may COPY into measurements: PostgreSQL refuses it to whom row-level security binds. */
+enum copy_right { COPY_NOT_ASKED, COPY_ALLOWED, COPY_REFUSED };
+
 struct central_postgres {
     struct central central; /* first */
     struct pg *pg;
+    enum copy_right copy_right;
     char copy[PG_COPY_BUFFER_BYTES]; /* rows on their way */
 };
 
@@ -33,6 +37,12 @@ const char *param_time(char out[PARAM_BYTES], int64_t utc_us);
 /* NULL for "". */
 const char *param_text(const char *text);
 
+/* Checks the encoding, and lets the session see every row where row-level security binds its role. */
+bool postgres_prepare(struct pg *pg, struct error *err) MUST_USE;
+/* Applies what the ledger does not have, in a session that postgres_prepare prepared. *known: how many there
+ * are. */
+bool postgres_migrate(struct pg *pg, int64_t *known, struct error *err) MUST_USE;
+
 /* A statement whose result does not matter. */
 bool postgres_run(struct pg *pg, const char *sql, const char *const *params, size_t count,
                   struct error *err) MUST_USE;
@@ -50,6 +60,9 @@ bool postgres_make_channels(struct pg *pg, int64_t vehicle_id, const char *chann
                             struct error *err) MUST_USE;
 
 /* ---- readings ---- */
+
+/* Asks once: *right stays as it is when it is known. Where it is refused, postgres_add_staged works. */
+bool postgres_copy_right(struct pg *pg, enum copy_right *right, struct error *err) MUST_USE;
 
 /* Of one vehicle; rows: at most CENTRAL_BATCH_ROWS, in order of channel, then time; repeated ones do no harm.
  */
