@@ -81,3 +81,19 @@ enum pack_format accept_format(const char *header)
     }
     return zstd > 0 && zstd >= gzip ? PACK_ZSTD : PACK_GZIP;
 }
+
+bool accept_gzip_encoding(const char *header)
+{
+    struct view rest = view_of(header);
+    int any = 0;
+    int gzip = -1; /* not named */
+    while (rest.size > 0) {
+        int weight;
+        struct view coding = read_range(cut_unquoted(&rest, ','), &weight);
+        if (is(coding, "gzip") || is(coding, "x-gzip"))
+            gzip = weight;
+        else if (is(coding, "*"))
+            any = weight;
+    }
+    return gzip >= 0 ? gzip > 0 : any > 0;
+}

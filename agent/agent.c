@@ -104,7 +104,10 @@ bool agent_serve(struct agent *agent, struct error *err)
         .clock = agent->clock,
     };
     agent->server = http_server_start(&server, err);
-    return agent->server != NULL;
+    if (agent->server == NULL)
+        return false;
+    outbound_open(&agent->outbound, agent->appliance, agent->log, agent->clock);
+    return true;
 }
 
 static void flush_memory(struct agent *agent)
@@ -120,11 +123,13 @@ void agent_tick(struct agent *agent)
 {
     sessions_sweep(agent->sessions);
     flush_memory(agent);
+    outbound_tick(&agent->outbound);
 }
 
 void agent_close(struct agent *agent)
 {
     atomic_store(&agent->stopping, true);
+    outbound_close(&agent->outbound);
     http_server_stop(agent->server);
     if (agent->sessions != NULL) {
         sessions_free(agent->sessions); /* says what is left */

@@ -9,6 +9,7 @@
 #include "agent/export_table.h"
 #include "agent/identity.h"
 #include "agent/last_sync.h"
+#include "agent/outbound.h"
 #include "agent/rate.h"
 #include "agent/sessions.h"
 #include "common/app/appliance.h"
@@ -39,6 +40,7 @@ struct agent {
     atomic_bool support_busy; /* a support bundle is under way */
     atomic_int updates;       /* coming in or being verified */
     struct http_server *server;
+    struct outbound outbound;
 };
 
 /* Loads keys and certificate and makes all the tables; serves nothing yet. appliance, log, clock: borrowed.
@@ -46,7 +48,8 @@ struct agent {
 bool agent_open(struct agent *agent, const struct appliance *appliance, const struct log *log,
                 const struct clock *clock, struct error *err) MUST_USE;
 bool agent_serve(struct agent *agent, struct error *err) MUST_USE;
-/* What is done about once a second: ends sessions, writes last_sync.txt and contacts.json. */
+/* What is done about once a second: ends sessions, writes last_sync.txt and contacts.json, and looks whether
+ * the Outbound API can be served by now. */
 void agent_tick(struct agent *agent);
 /* Ends what is served, then says and writes what is left. A zeroed struct is fine. */
 void agent_close(struct agent *agent);

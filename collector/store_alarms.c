@@ -23,6 +23,9 @@ static const char read_sql[] = COLUMNS " WHERE seq > ?1 AND " LATER " AND seq <=
 static const char between_sql[] =
     COLUMNS " WHERE raised_us <= ?2 AND (resolved_us IS NULL OR resolved_us >= ?1)"
             " ORDER BY raised_us DESC, alarm_id DESC LIMIT ?3";
+static const char in_sql[] = COLUMNS " WHERE (raised_us, alarm_id) > (?1, ?2) AND raised_us < ?4"
+                                     " AND (raised_us >= ?3 OR (resolved_us >= ?3 AND resolved_us < ?4))"
+                                     " ORDER BY raised_us, alarm_id LIMIT ?5";
 
 static sqlite3_stmt *prepare(struct store_reader *reader, const char *sql, const int64_t *values, int count,
                              struct error *err)
@@ -117,5 +120,20 @@ bool store_alarms_between(struct store_reader *reader, int64_t from_us, int64_t 
 {
     const int64_t values[] = {from_us, to_us, (int64_t)max_alarms};
     SCOPE_STMT sqlite3_stmt *stmt = prepare(reader, between_sql, values, COUNT_OF(values), err);
+    return stmt != NULL && read_alarms(stmt, alarms, count, err);
+}
+
+bool store_alarms_in(struct store_reader *reader, int64_t from_us, int64_t to_us,
+                     const struct store_alarm *after, struct store_alarm *alarms, size_t max_alarms,
+                     size_t *count, struct error *err)
+{
+    const int64_t values[] = {
+        after == NULL ? INT64_MIN : after->raised_us,
+        after == NULL ? INT64_MIN : after->alarm_id,
+        from_us,
+        to_us,
+        (int64_t)max_alarms,
+    };
+    SCOPE_STMT sqlite3_stmt *stmt = prepare(reader, in_sql, values, COUNT_OF(values), err);
     return stmt != NULL && read_alarms(stmt, alarms, count, err);
 }

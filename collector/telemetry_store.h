@@ -60,6 +60,24 @@ struct store_row {
 bool store_range_read(struct store_reader *reader, const struct store_range *range, int64_t after,
                       struct store_row *rows, size_t max_rows, size_t *count, struct error *err) MUST_USE;
 
+/* ---- readings in the order of time ---- */
+/* from_us <= time < to_us, fixed now: what is written later is not of it. */
+struct store_window {
+    int64_t from_us, to_us;
+    int64_t last_seq;
+    int64_t count;  /* its rows, exactly, up to the max_rows of its opening */
+    bool truncated; /* there are more than that; the first in time are its rows */
+};
+/* In one short read transaction, from the index of times alone. */
+bool store_window_open(struct store_reader *reader, int64_t from_us, int64_t to_us, int64_t max_rows,
+                       struct store_window *out, struct error *err) MUST_USE;
+/* Up to max_rows rows of the window (beyond its count, too: the caller counts) behind the row `after` (NULL:
+ * from its beginning), in order of time and then of channel, in one short read transaction. *count 0: the
+ * end. */
+bool store_window_read(struct store_reader *reader, const struct store_window *window,
+                       const struct store_row *after, struct store_row *rows, size_t max_rows, size_t *count,
+                       struct error *err) MUST_USE;
+
 struct store_channel {
     int64_t channel_id;
     char name[128];
@@ -100,6 +118,11 @@ bool store_alarm_range_read(struct store_reader *reader, const struct store_rang
 bool store_alarms_between(struct store_reader *reader, int64_t from_us, int64_t to_us,
                           struct store_alarm *alarms, size_t max_alarms, size_t *count,
                           struct error *err) MUST_USE;
+/* Those that were raised or resolved in from_us <= time < to_us, in order of raised_us and alarm_id, behind
+ * the alarm `after` (NULL: from the first); at most max_alarms. *count 0: the end. */
+bool store_alarms_in(struct store_reader *reader, int64_t from_us, int64_t to_us,
+                     const struct store_alarm *after, struct store_alarm *alarms, size_t max_alarms,
+                     size_t *count, struct error *err) MUST_USE;
 
 /* ---- what one channel did over a range of time ---- */
 enum { HISTORY_POINTS_MAX = 4000 };

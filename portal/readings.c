@@ -1,14 +1,12 @@
 #include "portal/readings.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "collector/kept_reader.h"
 #include "common/base/text.h"
 
 struct readings {
-    char folder[PATH_LIMIT_BYTES];
-    pthread_mutex_t lock;        /* for the reader */
-    struct store_reader *reader; /* NULL: not open */
+    struct kept_reader kept;
 };
 
 struct readings *readings_new(const char *folder, struct error *err)
@@ -18,12 +16,10 @@ struct readings *readings_new(const char *folder, struct error *err)
         error_set(err, ERR_MEMORY, "no memory left for the store's reader");
         return NULL;
     }
-    if (!text_copy(readings->folder, sizeof(readings->folder), view_of(folder))) {
+    if (!kept_reader_init(&readings->kept, folder, err)) {
         free(readings);
-        error_set(err, ERR_LIMIT, "TELEMETRY_DIR is too long");
         return NULL;
     }
-    pthread_mutex_init(&readings->lock, NULL);
     return readings;
 }
 
@@ -31,41 +27,13 @@ void readings_free(struct readings *readings)
 {
     if (readings == NULL)
         return;
-    store_reader_close(readings->reader);
-    pthread_mutex_destroy(&readings->lock);
+    kept_reader_clear(&readings->kept);
     free(readings);
-}
-
-/* ---- one use of the reader: begin, a read, end ---- */
-
-static void close_reader(struct readings *readings)
-{
-    store_reader_close(readings->reader);
-    readings->reader = NULL;
-}
-
-static bool begin(struct readings *readings, struct error *err)
-{
-    pthread_mutex_lock(&readings->lock);
-    if (readings->reader != NULL && store_reader_is_stale(readings->reader))
-        close_reader(readings);
-    if (readings->reader == NULL)
-        readings->reader = store_reader_open(readings->folder, err);
-    return readings->reader != NULL;
-}
-
-/* A reader that failed is opened anew the next time. Returns ok. */
-static bool end(struct readings *readings, bool ok)
-{
-    if (!ok)
-        close_reader(readings);
-    pthread_mutex_unlock(&readings->lock);
-    return ok;
 }
 
 static void copy_id(const struct readings *readings, char out[STORE_ID_BYTES])
 {
-    if (!text_copy(out, STORE_ID_BYTES, view_of(store_reader_id(readings->reader))))
+    if (!text_copy(out, STORE_ID_BYTES, view_of(store_reader_id(readings->kept.reader))))
         out[0] = '\0';
 }
 
@@ -88,11 +56,12 @@ static bool size_of_store(const char *folder, int64_t *out, struct error *err)
 bool readings_state(struct readings *readings, struct readings_state *out, struct error *err)
 {
     struct readings_state state = {0};
-    bool ok = begin(readings, err) && store_reader_state(readings->reader, &state.store, err) &&
-              size_of_store(readings->folder, &state.bytes, err);
+    bool ok = kept_reader_begin(&readings->kept, err) &&
+              store_reader_state(readings->kept.reader, &state.store, err) &&
+              size_of_store(readings->kept.folder, &state.bytes, err);
     if (ok)
         copy_id(readings, state.store_id);
-    if (!end(readings, ok))
+    if (!kept_reader_end(&readings->kept, ok))
         return false;
     *out = state;
     return true;
@@ -101,17 +70,19 @@ bool readings_state(struct readings *readings, struct readings_state *out, struc
 bool readings_channels(struct readings *readings, struct store_channel **out, size_t *count,
                        struct error *err)
 {
-    bool ok = begin(readings, err) && store_channels(readings->reader, out, count, err);
-    return end(readings, ok);
+    bool ok =
+        kept_reader_begin(&readings->kept, err) && store_channels(readings->kept.reader, out, count, err);
+    return kept_reader_end(&readings->kept, ok);
 }
 
 bool readings_latest(struct readings *readings, struct latest *out, struct error *err)
 {
     struct latest latest = {0};
-    bool ok = begin(readings, err) && store_latest(readings->reader, &latest.rows, &latest.count, err);
+    bool ok = kept_reader_begin(&readings->kept, err) &&
+              store_latest(readings->kept.reader, &latest.rows, &latest.count, err);
     if (ok)
         copy_id(readings, latest.store_id);
-    if (!end(readings, ok))
+    if (!kept_reader_end(&readings->kept, ok))
         return false;
     *out = latest;
     return true;
@@ -153,9 +124,9 @@ static bool read_history(struct store_reader *reader, struct view channel, int64
 bool readings_history(struct readings *readings, struct view channel, int64_t from_us, int64_t to_us,
                       size_t max_points, struct channel_history *out, struct error *err)
 {
-    bool ok =
-        begin(readings, err) && read_history(readings->reader, channel, from_us, to_us, max_points, out, err);
-    return end(readings, ok);
+    bool ok = kept_reader_begin(&readings->kept, err) &&
+              read_history(readings->kept.reader, channel, from_us, to_us, max_points, out, err);
+    return kept_reader_end(&readings->kept, ok);
 }
 
 /* ---- alarms ---- */
@@ -182,8 +153,9 @@ static bool read_alarms(struct store_reader *reader, int64_t from_us, int64_t to
 bool readings_alarms(struct readings *readings, int64_t from_us, int64_t to_us, size_t max_alarms,
                      struct alarm_list *out, struct error *err)
 {
-    bool ok = begin(readings, err) && read_alarms(readings->reader, from_us, to_us, max_alarms, out, err);
-    return end(readings, ok);
+    bool ok = kept_reader_begin(&readings->kept, err) &&
+              read_alarms(readings->kept.reader, from_us, to_us, max_alarms, out, err);
+    return kept_reader_end(&readings->kept, ok);
 }
 
 static bool read_alarm_news(struct store_reader *reader, int64_t after_seq, struct alarm_list *out,
@@ -223,6 +195,6 @@ static bool find_news(struct store_reader *reader, struct alarm_mark *mark, stru
 bool readings_alarm_news(struct readings *readings, struct alarm_mark *mark, struct alarm_list *out,
                          struct error *err)
 {
-    bool ok = begin(readings, err) && find_news(readings->reader, mark, out, err);
-    return end(readings, ok);
+    bool ok = kept_reader_begin(&readings->kept, err) && find_news(readings->kept.reader, mark, out, err);
+    return kept_reader_end(&readings->kept, ok);
 }

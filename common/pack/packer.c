@@ -7,13 +7,13 @@ enum { GZIP_FIRST_BYTE = 0x1f, ZSTD_FIRST_BYTE = 0x28 };
 
 const char *pack_suffix(enum pack_format format)
 {
-    static const char *const suffixes[] = {[PACK_GZIP] = ".gz", [PACK_ZSTD] = ".zst"};
+    static const char *const suffixes[] = {[PACK_GZIP] = ".gz", [PACK_ZSTD] = ".zst", [PACK_NONE] = ""};
     return suffixes[format];
 }
 
 /* ---- writing ---- */
 
-struct packer { /* one of the two */
+struct packer { /* one of the two, or none for PACK_NONE */
     struct gzip_writer *gzip;
     struct zstd_writer *zstd;
 };
@@ -27,9 +27,9 @@ struct packer *packer_new(enum pack_format format, struct error *err)
     }
     if (format == PACK_GZIP)
         packer->gzip = gzip_writer_new(err);
-    else
+    else if (format == PACK_ZSTD)
         packer->zstd = zstd_writer_new(err);
-    if (packer->gzip != NULL || packer->zstd != NULL)
+    if (packer->gzip != NULL || packer->zstd != NULL || format == PACK_NONE)
         return packer;
     free(packer);
     return NULL;
@@ -44,11 +44,23 @@ void packer_free(struct packer *packer)
     free(packer);
 }
 
+static size_t copy(struct view *in, bool last, char *out, size_t out_bytes, bool *ended)
+{
+    size_t size = in->size < out_bytes ? in->size : out_bytes;
+    if (size > 0)
+        memcpy(out, in->data, size);
+    *in = (struct view){in->data + size, in->size - size};
+    *ended = last && in->size == 0;
+    return size;
+}
+
 size_t packer_write(struct packer *packer, struct view *in, bool last, char *out, size_t out_bytes,
                     bool *ended)
 {
-    return packer->gzip != NULL ? gzip_write(packer->gzip, in, last, out, out_bytes, ended)
-                                : zstd_write(packer->zstd, in, last, out, out_bytes, ended);
+    if (packer->gzip != NULL)
+        return gzip_write(packer->gzip, in, last, out, out_bytes, ended);
+    return packer->zstd != NULL ? zstd_write(packer->zstd, in, last, out, out_bytes, ended)
+                                : copy(in, last, out, out_bytes, ended);
 }
 
 /* ---- reading ---- */

@@ -7,9 +7,13 @@
 #include "common/base/scope.h"
 #include "common/base/view.h"
 
-enum pack_format { PACK_GZIP, PACK_ZSTD };
+enum pack_format {
+    PACK_GZIP,
+    PACK_ZSTD,
+    PACK_NONE, /* the bytes as they are; for what writes alone */
+};
 
-/* ".gz", ".zst" */
+/* ".gz", ".zst", "" */
 const char *pack_suffix(enum pack_format format);
 
 struct packer;
