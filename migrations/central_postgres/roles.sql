@@ -79,6 +79,8 @@ BEGIN
             ('channel_changes',   'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('channel_config',    'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('measurements',      'INSERT, SELECT',                 'SELECT'),
+            ('notice_rules',      'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('notices',           'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('oauth_accounts',    '',                               'DELETE, INSERT, SELECT, UPDATE'),
             ('revoked_tokens',    '',                               'DELETE, INSERT, SELECT'),
             ('schema_migrations', 'SELECT',                         'SELECT'),
@@ -86,6 +88,7 @@ BEGIN
             ('sync_journal',      'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('users',             '',                               'DELETE, INSERT, SELECT, UPDATE'),
             ('vehicle_access',    'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
+            ('vehicle_silences',  'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('vehicles',          'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE')
         ) AS ours (name, sync, api) WHERE to_regclass(name) IS NOT NULL
     LOOP
@@ -158,6 +161,45 @@ BEGIN
         GRANT EXECUTE ON FUNCTION fleet_make_month(integer, integer) TO telehaul_sync;
         GRANT EXECUTE ON FUNCTION fleet_drop_months(integer, timestamptz) TO telehaul_sync;
     END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+END $$;
+
+-- Functions of notices: with the owner's rights, and those that `sync` names for telehaul_sync to call.
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    IF to_regrole('telehaul_owner') IS NULL OR to_regrole('telehaul_sync') IS NULL OR to_regrole('telehaul_api') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR wanted IN
+        SELECT to_regprocedure(name) AS function, sync FROM (VALUES
+            ('fleet_tell(text, integer, text, text, text)',           true),
+            ('fleet_tell_silent(integer, timestamptz)',               true),
+            ('notice_alarms()',                                       false),
+            ('notice_begin(text, bigint, integer)',                   true),
+            ('notice_claim(text, text, integer, integer)',            true),
+            ('notice_end(text, bigint, text, boolean)',               true),
+            ('notice_forget()',                                       true),
+            ('notice_is_urgent(text, text)',                          false),
+            ('notice_line(text)',                                     false),
+            ('notice_may_know(integer, integer)',                     false),
+            ('notice_not_before(timestamptz, time, time, text)',      false),
+            ('notice_of_alarm(text, alarms_log)',                     false),
+            ('notice_queue(text, integer, text, text, text, text)',   false),
+            ('notice_rank(text)',                                     false),
+            ('notice_release(text)',                                  true),
+            ('notice_time(timestamptz)',                              false)
+        ) AS ours (name, sync) WHERE to_regprocedure(name) IS NOT NULL
+    LOOP
+        IF (SELECT proowner FROM pg_proc WHERE oid = wanted.function) <> 'telehaul_owner'::regrole THEN
+            EXECUTE format('ALTER FUNCTION %s OWNER TO telehaul_owner', wanted.function);
+        END IF;
+        IF wanted.sync AND NOT has_function_privilege('telehaul_sync', wanted.function, 'EXECUTE') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO telehaul_sync', wanted.function);
+        END IF;
+    END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     NULL;
 END $$;
