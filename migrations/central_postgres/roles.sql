@@ -79,6 +79,7 @@ BEGIN
             ('channel_changes',   'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('channel_config',    'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('measurements',      'INSERT, SELECT',                 'SELECT'),
+            ('measurements_quarantine', 'DELETE, INSERT, SELECT',   'SELECT'),
             ('notice_rules',      'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE'),
             ('notices',           'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('oauth_accounts',    '',                               'DELETE, INSERT, SELECT, UPDATE'),
@@ -86,9 +87,12 @@ BEGIN
             ('schema_migrations', 'SELECT',                         'SELECT'),
             ('sync_cursor',       'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('sync_journal',      'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('sync_workers',      'DELETE, INSERT, SELECT, UPDATE', ''),
             ('users',             '',                               'DELETE, INSERT, SELECT, UPDATE'),
             ('vehicle_access',    'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
+            ('vehicle_leases',    'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('vehicle_silences',  'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('vehicle_sync',      'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('vehicles',          'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE')
         ) AS ours (name, sync, api) WHERE to_regclass(name) IS NOT NULL
     LOOP

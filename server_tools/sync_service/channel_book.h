@@ -10,7 +10,10 @@
 #include "common/base/error.h"
 #include "common/base/view.h"
 
-enum { CHANNEL_BOOK_MAX = 10000 }; /* as many as a machine's store has */
+enum {
+    CHANNEL_BOOK_MAX = 10000, /* as many as a machine's store has */
+    CHANNEL_BOOK_NAME_BYTES = 128,
+};
 
 struct channel_book;
 
@@ -34,5 +37,8 @@ void channel_book_set_channel_id(struct channel_book *book, int32_t index, int32
 /* Every channel_id is looked up again: after a transaction that failed, a new description, another database.
  */
 void channel_book_reset(struct channel_book *book);
+/* Of the description that was committed last: a digest (0: none) and when. */
+uint64_t channel_book_described(const struct channel_book *book, int64_t *as_of_us);
+void channel_book_set_described(struct channel_book *book, uint64_t digest, int64_t as_of_us);
 
 #endif
