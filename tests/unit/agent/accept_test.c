@@ -61,8 +61,41 @@ static void gives_what_is_accepted(void **state)
     }
 }
 
+static void gzip_encoding_is_asked_for_by_name_or_star(void **state)
+{
+    static const struct {
+        const char *header;
+        bool gzip;
+    } cases[] = {
+        {NULL, false},
+        {"", false},
+        {"gzip", true},
+        {"GZip", true},
+        {"x-gzip", true},
+        {"gzip, deflate, br", true},
+        {"br;q=1.0, gzip;q=0.001", true},
+        {"gzip;q=0", false},
+        {"gzip;q=0, *", false},
+        {"*, gzip;q=0.0", false},
+        {"*", true},
+        {"*;q=0", false},
+        {"*;q=0, gzip", true},
+        {"identity", false},
+        {"gzipped", false},
+        {"gzip;q=7", false},
+        {",,;;,gzip", true},
+        {"\"gzip", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (accept_gzip_encoding(cases[i].header) != cases[i].gzip)
+            fail_msg("%s", cases[i].header);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gives_what_is_accepted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gives_what_is_accepted),
+                                       cmocka_unit_test(gzip_encoding_is_asked_for_by_name_or_star)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

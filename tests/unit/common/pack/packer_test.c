@@ -396,10 +396,30 @@ static void the_suffixes(void **state)
     assert_string_equal(pack_suffix(PACK_ZSTD), ".zst");
 }
 
+static void none_is_a_copy(void **state)
+{
+    struct error err;
+    struct packer *packer = packer_new(PACK_NONE, &err);
+    struct view in = {"0123456789", 10};
+    char out[16];
+    bool ended = true;
+    (void)state;
+    assert_non_null(packer);
+    assert_int_equal(packer_write(packer, &in, false, out, 4, &ended), 4);
+    assert_int_equal(packer_write(packer, &in, false, out + 4, 12, &ended), 6);
+    assert_false(ended);
+    assert_int_equal(packer_write(packer, &in, true, out + 10, 6, &ended), 0);
+    assert_true(ended);
+    assert_memory_equal(out, "0123456789", 10);
+    assert_string_equal(pack_suffix(PACK_NONE), "");
+    packer_free(packer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_it_wrote_in_any_pieces),
+        cmocka_unit_test(none_is_a_copy),
         cmocka_unit_test(writes_the_same_bytes_for_the_same_text),
         cmocka_unit_test(an_empty_stream_is_a_whole_one),
         cmocka_unit_test(noise_is_read_back),
