@@ -128,12 +128,19 @@ static bool check_format(const struct receiver *receiver, struct view piece, str
            error_set(err, ERR_INPUT, "the export is no %s", names[receiver->format]);
 }
 
+static bool read_lines(struct receiver *receiver, struct view piece, struct error *err)
+{
+    struct error problem;
+    return archive_reader_feed(receiver->reader, piece, &problem) ||
+           error_set(err, problem.code, "the export: %s: it is not kept", problem.text);
+}
+
 bool receiver_take(struct receiver *receiver, struct view piece, struct error *err)
 {
     if (!check_format(receiver, piece, err) || !keep(receiver, piece, err))
         return false;
     if (receiver->reader != NULL)
-        return archive_reader_feed(receiver->reader, piece, err) || error_wrap(err, "the export");
+        return read_lines(receiver, piece, err);
     size_t size;
     do {
         if (!unpacker_read(receiver->unpacker, &piece, receiver->text, RECEIVER_TEXT_BYTES, &size, err))
