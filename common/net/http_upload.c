@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/net/http_curl.h"
 #include "common/os/file.h"
 
 enum { SEND_BUFFER_BYTES = 256 * 1024, CONTINUE_WAIT_MS = 10 * 1000 };
@@ -25,13 +26,6 @@ static size_t give_piece(char *out, size_t unit, size_t count, void *context)
 }
 
 /* ---- progress ---- */
-
-static bool is_connected(const struct http_sending *sending)
-{
-    curl_off_t us = 0;
-    curl_easy_getinfo(sending->curl, CURLINFO_PRETRANSFER_TIME_T, &us);
-    return us > 0;
-}
 
 static bool too_slow(struct http_sending *sending, const char *what, int seconds)
 {
@@ -56,18 +50,22 @@ static bool judge(struct http_sending *sending, uint64_t moved)
     return too_slow(sending, waits ? "no answer" : "it took next to nothing", limit_s);
 }
 
+bool http_sending_watch(struct http_sending *sending, uint64_t sent, uint64_t received)
+{
+    const struct http_upload *upload = sending->upload;
+    if (!http_curl_is_connected(sending->curl))
+        return true;
+    if (upload->sent != NULL)
+        upload->sent(upload->context, sent);
+    return judge(sending, sent + received);
+}
+
 static int look_at_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                             curl_off_t up)
 {
-    struct http_sending *sending = context;
-    const struct http_upload *upload = sending->upload;
     (void)down_total;
     (void)up_total;
-    if (!is_connected(sending))
-        return 0;
-    if (upload->sent != NULL)
-        upload->sent(upload->context, (uint64_t)up);
-    return judge(sending, (uint64_t)up + (uint64_t)down) ? 0 : 1;
+    return http_sending_watch(context, (uint64_t)up, (uint64_t)down) ? 0 : 1;
 }
 
 /* ---- the handle ---- */

@@ -22,5 +22,8 @@ struct http_sending {
 /* Sets all that a handle needs to send it, or, without one, takes it back. sending: borrowed until the
  * transfer's end. */
 void http_sending_set(struct http_sending *sending);
+/* So much has moved in all: false when that is too slow (failed, and err says why). Called by libcurl when
+ * something happens; whoever runs a multi handle calls it by a clock, too. */
+bool http_sending_watch(struct http_sending *sending, uint64_t sent, uint64_t received) MUST_USE;
 
 #endif

@@ -210,6 +210,12 @@ struct loop_watch *loop_fd(struct loop *loop, int fd, uint32_t events,
     return add(loop, fd, false, events, &what, err);
 }
 
+bool loop_fd_events(struct loop_watch *watch, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+    return epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) == 0;
+}
+
 /* ---- timers -------------------------------------------------------------------------------------------- */
 
 static void handle_timer(struct loop_watch *watch, uint32_t events)

@@ -33,6 +33,9 @@ void loop_stop(struct loop *loop);
 struct loop_watch *loop_fd(struct loop *loop, int fd, uint32_t events,
                            void (*ready)(void *context, uint32_t events), void *context,
                            struct error *err) MUST_USE;
+/* From now on other events of the same descriptor. False when the system refuses, which it does only for want
+ * of memory. */
+bool loop_fd_events(struct loop_watch *watch, uint32_t events) MUST_USE;
 
 /* First after first_ms, then every period_ms (0: once; it can be set again with loop_timer_set). A period is
  * held to the schedule: a late callback does not push the next one; missed ones are counted, not repeated. */

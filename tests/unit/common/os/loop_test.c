@@ -103,6 +103,29 @@ static void a_descriptor_is_reported(void **state)
     assert_string_equal(t.notes, "read;read;");
 }
 
+static void note_events(void *context, uint32_t events)
+{
+    (void)context;
+    t.calls++;
+    note((events & EPOLLOUT) != 0 ? "out" : "in");
+    loop_stop(t.loop);
+}
+
+static void other_events_can_be_asked_for(void **state)
+{
+    (void)state;
+    struct loop_watch *watch = loop_fd(t.loop, t.pipe[0][1], EPOLLOUT, note_events, NULL, &t.err);
+    run();
+    assert_string_equal(t.notes, "out;");
+    assert_true(loop_fd_events(watch, 0)); /* it is still writable, and nobody is told */
+    assert_non_null(loop_timer(t.loop, 20, 0, stop, NULL, &t.err));
+    run();
+    assert_int_equal(t.calls, 1);
+    assert_true(loop_fd_events(watch, EPOLLOUT));
+    run();
+    assert_string_equal(t.notes, "out;out;");
+}
+
 static void a_closed_descriptor_is_refused(void **state)
 {
     (void)state;
@@ -378,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_descriptor_is_reported),
+        TEST(other_events_can_be_asked_for),
         TEST(a_closed_descriptor_is_refused),
         TEST(what_is_removed_is_not_called_any_more),
         TEST(removal_outlives_the_batch),
