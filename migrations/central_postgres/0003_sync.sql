@@ -3,7 +3,8 @@
 
 -- Beside what vehicles and sync_cursor have. live_from, live_to: readings between them (the vehicle's clock) are home too,
 -- though last_sync_at is still before live_from: the gap between is being filled. By seq of store_id the same with
--- live_after_seq and live_seq. clock_offset_ms: the vehicle's clock minus ours when they were compared last.
+-- live_after_seq and live_seq. clock_offset_ms: the vehicle's clock minus ours when they were compared last. removed_at:
+-- it is no longer of the fleet, is not pulled and not listed; what came home of it stays.
 CREATE TABLE vehicle_sync (
     vehicle_id       integer PRIMARY KEY REFERENCES vehicles (vehicle_id) ON DELETE CASCADE,
     live_from        timestamptz,
@@ -14,7 +15,8 @@ CREATE TABLE vehicle_sync (
     clock_offset_ms  bigint,
     clock_checked_at timestamptz,
     accept_new_agent boolean NOT NULL DEFAULT false,
-    silent_after_s   integer
+    silent_after_s   integer,
+    removed_at       timestamptz
 );
 
 -- The processes that pull: each says until when it lives.
