@@ -1,6 +1,7 @@
 -- The database's roles, what belongs to whom and who may do what. Not in the ledger: run after the migrations, each time, in
 -- one transaction; what is right already is left alone, what the connected role may not do is skipped, and
--- roles_check.sql says what is missing then. A table that a migration adds gets its row here.
+-- roles_check.sql says what is missing then. A table or a function
+-- that a migration adds gets its row here.
 
 -- telehaul_owner: the tables are its own; for migrations.
 -- telehaul_sync: brings readings; BYPASSRLS, for PostgreSQL refuses COPY FROM under row-level security.
@@ -75,25 +76,25 @@ BEGIN
     END IF;
     FOR wanted IN
         SELECT to_regclass(name) AS relation, sync, api FROM (VALUES
-            ('alarms_log',        'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('channel_changes',   'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('channel_config',    'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('measurements',      'INSERT, SELECT',                 'SELECT'),
-            ('measurements_quarantine', 'DELETE, INSERT, SELECT',   'SELECT'),
-            ('notice_rules',      'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE'),
-            ('notices',           'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('oauth_accounts',    '',                               'DELETE, INSERT, SELECT, UPDATE'),
-            ('revoked_tokens',    '',                               'DELETE, INSERT, SELECT'),
-            ('schema_migrations', 'SELECT',                         'SELECT'),
-            ('sync_cursor',       'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('sync_journal',      'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('sync_workers',      'DELETE, INSERT, SELECT, UPDATE', ''),
-            ('users',             '',                               'DELETE, INSERT, SELECT, UPDATE'),
-            ('vehicle_access',    'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
-            ('vehicle_leases',    'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('vehicle_silences',  'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('vehicle_sync',      'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('vehicles',          'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE')
+            ('alarms_log',              'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('channel_changes',         'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('channel_config',          'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('measurements',            'INSERT, SELECT',                 'SELECT'),
+            ('measurements_quarantine', 'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('notice_rules',            'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
+            ('notices',                 'SELECT',                         'SELECT'),
+            ('oauth_accounts',          '',                               'DELETE, INSERT, SELECT, UPDATE'),
+            ('revoked_tokens',          '',                               'DELETE, INSERT, SELECT'),
+            ('schema_migrations',       'SELECT',                         'SELECT'),
+            ('sync_cursor',             'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('sync_journal',            'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('sync_workers',            'DELETE, INSERT, SELECT, UPDATE', ''),
+            ('users',                   '',                               'DELETE, INSERT, SELECT, UPDATE'),
+            ('vehicle_access',          'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
+            ('vehicle_leases',          'DELETE, INSERT, SELECT, UPDATE', ''),
+            ('vehicle_silences',        'SELECT',                         'SELECT'),
+            ('vehicle_sync',            'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('vehicles',                'DELETE, INSERT, SELECT, UPDATE', 'DELETE, INSERT, SELECT, UPDATE')
         ) AS ours (name, sync, api) WHERE to_regclass(name) IS NOT NULL
     LOOP
         BEGIN
@@ -145,31 +146,7 @@ EXCEPTION WHEN insufficient_privilege THEN
     NULL;
 END $$;
 
--- Functions: those of the months for who brings readings, with the owner's rights.
-DO $$
-DECLARE
-    ours regprocedure;
-BEGIN
-    IF to_regrole('telehaul_owner') IS NULL OR to_regrole('telehaul_sync') IS NULL OR to_regrole('telehaul_api') IS NULL THEN
-        RETURN;
-    END IF;
-    FOREACH ours IN ARRAY ARRAY['app_active_user_id()', 'app_is_superuser()', 'app_user_id()', 'app_vehicle_ids()',
-                                'fleet_drop_months(integer, timestamptz)', 'fleet_make_month(integer, integer)',
-                                'fleet_protect(regclass)', 'fleet_seal(regclass)', 'users_guard()']::regprocedure[]
-    LOOP
-        IF (SELECT proowner FROM pg_proc WHERE oid = ours) <> 'telehaul_owner'::regrole THEN
-            EXECUTE format('ALTER FUNCTION %s OWNER TO telehaul_owner', ours);
-        END IF;
-    END LOOP;
-    IF NOT has_function_privilege('telehaul_sync', 'fleet_make_month(integer, integer)', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION fleet_make_month(integer, integer) TO telehaul_sync;
-        GRANT EXECUTE ON FUNCTION fleet_drop_months(integer, timestamptz) TO telehaul_sync;
-    END IF;
-EXCEPTION WHEN insufficient_privilege THEN
-    NULL;
-END $$;
-
--- Functions of notices: with the owner's rights, and those that `sync` names for telehaul_sync to call.
+-- Functions that are not everybody's: with the owner's rights, for telehaul_sync where it says so.
 DO $$
 DECLARE
     wanted record;
@@ -179,22 +156,23 @@ BEGIN
     END IF;
     FOR wanted IN
         SELECT to_regprocedure(name) AS function, sync FROM (VALUES
-            ('fleet_tell(text, integer, text, text, text)',           true),
-            ('fleet_tell_silent(integer, timestamptz)',               true),
-            ('notice_alarms()',                                       false),
-            ('notice_begin(text, bigint, integer)',                   true),
-            ('notice_claim(text, text, integer, integer)',            true),
-            ('notice_end(text, bigint, text, boolean)',               true),
-            ('notice_forget()',                                       true),
-            ('notice_is_urgent(text, text)',                          false),
-            ('notice_line(text)',                                     false),
-            ('notice_may_know(integer, integer)',                     false),
-            ('notice_not_before(timestamptz, time, time, text)',      false),
-            ('notice_of_alarm(text, alarms_log)',                     false),
-            ('notice_queue(text, integer, text, text, text, text)',   false),
-            ('notice_rank(text)',                                     false),
-            ('notice_release(text)',                                  true),
-            ('notice_time(timestamptz)',                              false)
+            ('app_active_user_id()',                        false),
+            ('app_is_superuser()',                          false),
+            ('app_user_id()',                               false),
+            ('app_vehicle_ids()',                           false),
+            ('fleet_drop_months(integer, timestamptz)',     true),
+            ('fleet_make_month(integer, integer)',          true),
+            ('fleet_protect(regclass)',                     false),
+            ('fleet_seal(regclass)',                        false),
+            ('fleet_tell(text, integer, text, text, text)', true),
+            ('fleet_tell_silent(integer, timestamptz)',     true),
+            ('notice_alarms()',                             false),
+            ('notice_begin(text, bigint, integer)',         true),
+            ('notice_claim(text, text, integer, integer)',  true),
+            ('notice_end(text, bigint, text, boolean)',     true),
+            ('notice_forget()',                             true),
+            ('notice_release(text)',                        true),
+            ('users_guard()',                               false)
         ) AS ours (name, sync) WHERE to_regprocedure(name) IS NOT NULL
     LOOP
         IF (SELECT proowner FROM pg_proc WHERE oid = wanted.function) <> 'telehaul_owner'::regrole THEN
