@@ -10,6 +10,7 @@
 #include "agent/support_route.h"
 #include "agent/update_route.h"
 #include "agent/update_status.h"
+#include "agent/withdraw_route.h"
 
 const struct http_route agent_routes[] = {
     {.method = HTTP_GET, .path = "/auth/challenge", .handle = answer_challenge},
@@ -23,6 +24,10 @@ const struct http_route agent_routes[] = {
      .begin = begin_update,
      .body = take_update,
      .handle = answer_update},
+    {.method = HTTP_POST,
+     .path = "/update/withdraw",
+     .max_body_bytes = WITHDRAW_BODY_MAX_BYTES,
+     .handle = answer_withdraw},
     {.method = HTTP_GET, .path = "/update/status", .handle = answer_update_status},
 };
 const size_t agent_route_count = COUNT_OF(agent_routes);

@@ -64,7 +64,7 @@ static const struct refusal_row *find_row(const struct error *err)
     return &internal;
 }
 
-static void answer(struct http_request *request, unsigned status, const char *word, const char *reason,
+void update_answer(struct http_request *request, unsigned status, const char *word, const char *reason,
                    const char *detail)
 {
     SCOPE_BUF struct buf body = BUF_LIMIT(UPDATE_ANSWER_BYTES);
@@ -115,8 +115,8 @@ static void refuse(struct http_request *request, struct upload *upload, struct e
         note(upload, reason != NULL ? reason : row->word, err->text);
     upload->over = true;
     session_note_update(upload->session, SESSION_REFUSED, upload->offer.version);
-    answer(request, row->status, row->word, reason,
-           row->status == 500 ? "the agent's log says why" : err->text);
+    update_answer(request, row->status, row->word, reason,
+                  row->status == 500 ? "the agent's log says why" : err->text);
 }
 
 /* ---- the headers ---- */
@@ -250,7 +250,7 @@ static void verify(struct http_request *request)
     end_upload(upload);
     upload->over = true;
     session_note_update(upload->session, SESSION_OK, upload->offer.version);
-    answer(request, 200, "queued", NULL, NULL);
+    update_answer(request, 200, "queued", NULL, NULL);
 }
 
 void answer_update(struct http_request *request)

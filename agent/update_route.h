@@ -10,4 +10,9 @@ void begin_update(struct http_request *request);
 bool take_update(struct http_request *request, struct view piece);
 void answer_update(struct http_request *request);
 
+/* {"status":word,"reason":reason,"detail":detail}: how every call about updates answers. reason, detail:
+ * NULL: none. */
+void update_answer(struct http_request *request, unsigned status, const char *word, const char *reason,
+                   const char *detail);
+
 #endif

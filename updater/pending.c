@@ -291,6 +291,14 @@ static bool read_waiting(const char *root, struct pending *out, struct error *er
     return is_waiting(out) || error_refuse(err, ERR_NOT_FOUND, "nothing_pending", "no update waits");
 }
 
+/* seen: what whoever decides has seen; NULL: whatever waits. */
+static bool is_seen(const struct pending *pending, const char *seen, struct error *err)
+{
+    return seen == NULL || strcmp(seen, pending->manifest_sha256) == 0 ||
+           error_refuse(err, ERR_CHANGED, "changed", "another package waits now: version %s",
+                        pending->version);
+}
+
 bool pending_approve(const char *root, const char *manifest_sha256, const char *by, const struct clock *clock,
                      struct error *err)
 {
@@ -298,11 +306,8 @@ bool pending_approve(const char *root, const char *manifest_sha256, const char *
     if (lock < 0)
         return false;
     SCOPE_PENDING struct pending now = {.notes = NULL};
-    if (!read_waiting(root, &now, err))
+    if (!read_waiting(root, &now, err) || !is_seen(&now, manifest_sha256, err))
         return false;
-    if (manifest_sha256 != NULL && strcmp(manifest_sha256, now.manifest_sha256) != 0)
-        return error_refuse(err, ERR_CHANGED, "changed", "another package waits now: version %s",
-                            now.version);
     if (now.state == UPDATE_APPROVED)
         return true;
     now.approved_us = clock_utc_us(clock);
@@ -320,6 +325,23 @@ bool pending_reject(const char *root, const char *text, const struct clock *cloc
         return false;
     struct pending_outcome outcome = {.reason = "rejected", .text = text};
     snprintf(now.approved_by, sizeof(now.approved_by), "operator");
+    return pending_set_state(root, &now, UPDATE_REJECTED, &outcome, clock, err);
+}
+
+bool pending_withdraw(const char *root, const char *manifest_sha256, const char *from,
+                      const struct clock *clock, struct error *err)
+{
+    SCOPE_FD int lock = pending_lock(root, err);
+    if (lock < 0)
+        return false;
+    SCOPE_PENDING struct pending now = {.notes = NULL};
+    if (!read_waiting(root, &now, err) || !is_seen(&now, manifest_sha256, err))
+        return false;
+    if (now.state == UPDATE_APPROVED)
+        return error_refuse(err, ERR_BUSY, "busy", "version %s is approved: it begins any moment",
+                            now.version);
+    struct pending_outcome outcome = {.reason = "withdrawn", .text = "withdrawn by the server"};
+    snprintf(now.approved_by, sizeof(now.approved_by), "%s", from);
     return pending_set_state(root, &now, UPDATE_REJECTED, &outcome, clock, err);
 }
 

@@ -30,7 +30,7 @@ enum update_state {
     UPDATE_COMMITTED,   /* from here on: how the last one ended */
     UPDATE_ROLLED_BACK, /* it ran, and reason and text say why it was undone */
     UPDATE_FAILED,      /* it never ran */
-    UPDATE_REJECTED,    /* by the operator */
+    UPDATE_REJECTED,    /* by the operator, or `withdrawn` by the server */
 };
 /* "pending" */
 const char *update_state_name(enum update_state state);
@@ -93,6 +93,10 @@ bool pending_queue(const char *root, const struct pending_offer *offer, const st
  * `nothing_pending`, ERR_CHANGED `changed`, ERR_BUSY `busy`. */
 bool pending_approve(const char *root, const char *manifest_sha256, const char *by, const struct clock *clock,
                      struct error *err) MUST_USE;
+/* By the server, which sees `from`: only what nobody has approved. It ends as a rejection with the reason
+ * `withdrawn`. Errors: as above; an approved one is `busy`. */
+bool pending_withdraw(const char *root, const char *manifest_sha256, const char *from,
+                      const struct clock *clock, struct error *err) MUST_USE;
 /* text: why. Errors: as above. */
 bool pending_reject(const char *root, const char *text, const struct clock *clock,
                     struct error *err) MUST_USE;

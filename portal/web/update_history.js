@@ -4,7 +4,7 @@ import { get } from "./common/client.js";
 import { element, setText } from "./common/dom.js";
 import { localTime, timeElement } from "./common/format.js";
 import { t } from "./common/texts.js";
-import { isOutcome, outcomeMark, reasonText } from "./update_words.js";
+import { isOutcome, outcomeMark, outcomeOf, reasonText } from "./update_words.js";
 
 const SHOWN = 20;
 const byId = (id) => document.getElementById(id);
@@ -17,7 +17,7 @@ function timeOf({ time }) {
 
 /* The words of a rejection are the operator's own. */
 function why(entry) {
-    return entry.event === "rejected" ? entry.text ?? "" : reasonText(entry);
+    return entry.event === "rejected" ? entry.text ?? "" : entry.event === "withdrawn" ? "" : reasonText(entry);
 }
 
 function row(entry) {
@@ -45,7 +45,8 @@ export function showUpdateHistory() {
 export async function loadUpdateHistory() {
     try {
         const { history } = await get("/api/update/history");
-        outcomes = history.filter(({ event }) => isOutcome(event));
+        outcomes = history.map((entry) => ({ ...entry, event: outcomeOf(entry.event, entry.reason) }))
+            .filter(({ event }) => isOutcome(event));
         failure = "";
     } catch (error) {
         failure = outcomes === null && error.status !== 0 ? error.message : "";

@@ -3,13 +3,13 @@
 
 import { element, setAttribute, setText, shape } from "./common/dom.js";
 import { t } from "./common/texts.js";
-import { changesOf, factsOf, happensOf, obstacle, percent, reasonText, RUNNING, STEPS } from "./update_words.js";
+import { changesOf, factsOf, happensOf, obstacle, outcomeOf, percent, reasonText, RUNNING, STEPS } from "./update_words.js";
 
 const byId = (id) => document.getElementById(id);
 const dialog = byId("update");
 const PARTS = ["update-offer", "update-run", "update-outcome", "update-wait"];
 const FEET = ["update-form", "update-reject", "update-foot"];
-const ENDS = { committed: "ok", rolled_back: "attention", failed: "problem", rejected: "stopped" };
+const ENDS = { committed: "ok", rolled_back: "attention", failed: "problem", rejected: "stopped", withdrawn: "stopped" };
 
 export function isOpen() {
     return dialog.open;
@@ -144,15 +144,17 @@ function showRun(details, run) {
 /* ---- over ---- */
 
 function showOutcome(details) {
-    const { state, version, current_version: runs, previous_version: previous } = details;
+    const { version, current_version: runs, previous_version: previous } = details;
+    const state = outcomeOf(details.state, details.reason);
     setText(byId("update-title"), t(`update.title.${state}`, { version }));
     showVersions(null, null);
     byId("update-outcome").dataset.level = ENDS[state];
     byId("update-outcome-shape").replaceChildren(shape(ENDS[state]));
     setText(byId("update-outcome-line"), t(`update.outcome.${state}`, { version, runs, previous: previous ?? runs }));
-    const why = state === "committed" ? "" : state === "rejected" ? details.text ?? "" : reasonText(details);
+    const silent = state === "committed" || state === "withdrawn";
+    const why = silent ? "" : state === "rejected" ? details.text ?? "" : reasonText(details);
     setText(byId("update-outcome-why"), why === "" ? "" : t("update.why", { why }));
-    const said = state !== "rejected" && details.text && details.text !== why ? details.text : "";
+    const said = !silent && state !== "rejected" && details.text && details.text !== why ? details.text : "";
     setText(byId("update-outcome-said"), said);
     setText(byId("update-outcome-hint"), t(`update.outcome.${state}.hint`, { version, runs, previous: previous ?? runs }));
     showPart("update-outcome");

@@ -16,10 +16,16 @@ const OUTCOMES = {
     failed: ["problem", "problem"],
     interrupted: ["attention", "attention"],
     rejected: ["stopped", "unknown"],
+    withdrawn: ["stopped", "unknown"], // a rejection by the server
 };
 
 export function isOutcome(event) {
     return Object.hasOwn(OUTCOMES, event);
+}
+
+/* How it ended as people see it: event is a state's or a history entry's word. */
+export function outcomeOf(event, reason) {
+    return event === "rejected" && reason === "withdrawn" ? reason : event;
 }
 
 export function outcomeMark(event) {

@@ -226,6 +226,35 @@ static void a_rejection_is_kept_with_its_reason(void **state)
     assert_string_equal(now.text, "not during the harvest");
 }
 
+static void expect_refused(struct place *place, const char *sha256, const char *reason)
+{
+    struct error err;
+    assert_false(pending_withdraw(place->root.path, sha256, "192.0.2.1", &place->time.clock, &err));
+    assert_string_equal(err.reason, reason);
+}
+
+static void only_what_nobody_approved_is_withdrawn(void **state)
+{
+    struct place *place = *state;
+    SCOPE_PENDING struct pending now = {.notes = NULL};
+    expect_refused(place, SHA_A, "nothing_pending");
+    assert_true(queue(place, "1.2.0", SHA_A, NULL));
+    expect_refused(place, SHA_B, "changed");
+    assert_state(place, UPDATE_PENDING, "1.2.0");
+    assert_true(pending_withdraw(place->root.path, SHA_A, "192.0.2.1", &place->time.clock, NULL));
+    assert_true(pending_read(place->root.path, &now, NULL));
+    assert_int_equal(now.state, UPDATE_REJECTED);
+    assert_string_equal(now.reason, "withdrawn");
+    assert_false(is_there(place, "pending_update/update_v1.2.0.zip"));
+    expect_refused(place, SHA_A, "nothing_pending");
+
+    assert_true(queue(place, "1.2.0", SHA_A, NULL)); /* it may come again */
+    assert_true(pending_approve(place->root.path, SHA_A, "operator", &place->time.clock, NULL));
+    expect_refused(place, SHA_A, "busy");
+    assert_true(set_state(place, UPDATE_APPLYING, NULL));
+    expect_refused(place, SHA_A, "busy");
+}
+
 static void floors_only_rise(void **state)
 {
     struct place *place = *state;
@@ -304,6 +333,7 @@ int main(void)
         TEST(an_approval_of_another_manifest_counts_for_nothing),
         TEST(what_makes_no_sense_counts_as_missing),
         TEST(a_rejection_is_kept_with_its_reason),
+        TEST(only_what_nobody_approved_is_withdrawn),
         TEST(floors_only_rise),
         TEST(garbage_is_swept_and_an_upload_left_alone),
         TEST(the_lock_keeps_others_out),
