@@ -6,12 +6,12 @@
 
 #include "common/base/rfc3339.h"
 #include "common/base/text.h"
-#include "common/net/json_writer.h"
 #include "common/store/pg_migrate.h"
+#include "server_tools/central/central_postgres_lines.h"
 
 extern const struct asset central_postgres_migrations[];
 
-enum { CHANNEL_JSON_BYTES = 1024, SECONDS_TEXT_BYTES = 16 };
+enum { LINE_MAX_BYTES = 64 * 1024, SECONDS_TEXT_BYTES = 16 };
 
 /* ---- parameters ---- */
 
@@ -199,58 +199,50 @@ static bool postgres_cursor(struct central *central, int64_t vehicle_id, const c
     return true;
 }
 
-/* One that is there already writes nothing, so that nothing has to reach the disk for repeated rows. */
+/* A line for one of the functions of central_postgres_lines.h. */
+static const char *one_line(struct buf *json, struct json_writer *line)
+{
+    json_end_array(line);
+    return buf_text(json);
+}
+
+static struct json_writer begin_lines(struct buf *json)
+{
+    struct json_writer lines;
+    json_writer_init(&lines, json);
+    json_array(&lines, NULL);
+    return lines;
+}
+
 bool postgres_move_cursor(struct pg *pg, int64_t vehicle_id, const char *store_id, const char *stream,
                           int64_t last_seq, struct error *err)
 {
-    char id[PARAM_BYTES];
-    char seq[PARAM_BYTES];
-    const char *const params[] = {param_i64(id, vehicle_id), store_id, stream, param_i64(seq, last_seq)};
-    return store_id == NULL ||
-           postgres_run(
-               pg,
-               "INSERT INTO sync_cursor (vehicle_id, store_id, stream, seq)"
-               " SELECT $1::int, $2::text, $3::text, $4::bigint WHERE NOT EXISTS (SELECT FROM sync_cursor"
-               " WHERE vehicle_id = $1 AND store_id = $2 AND stream = $3 AND seq >= $4)"
-               " ON CONFLICT (vehicle_id, store_id, stream)"
-               " DO UPDATE SET seq = greatest(sync_cursor.seq, excluded.seq)",
-               params, COUNT_OF(params), err);
+    if (store_id == NULL)
+        return true;
+    SCOPE_BUF struct buf json = BUF_LIMIT(LINE_MAX_BYTES);
+    struct json_writer lines = begin_lines(&json);
+    line_cursor(&lines, vehicle_id, store_id, stream, last_seq);
+    const char *line = one_line(&json, &lines);
+    return buf_check(&json, "a cursor", err) && postgres_move_cursors(pg, line, err);
 }
 
 /* ---- channels ---- */
-
-bool postgres_make_channels(struct pg *pg, int64_t vehicle_id, const char *channels, struct error *err)
-{
-    char id[PARAM_BYTES];
-    const char *const params[] = {param_i64(id, vehicle_id), channels};
-    return postgres_run(
-        pg,
-        "INSERT INTO channel_config (vehicle_id, channel_id, name)"
-        " SELECT $1::int, (SELECT coalesce(max(channel_id), 0) FROM channel_config WHERE vehicle_id = $1)"
-        " + row_number() OVER (ORDER BY min(nr)), name"
-        " FROM ROWS FROM (json_to_recordset($2::json) AS (name text)) WITH ORDINALITY AS said (name, nr)"
-        " WHERE name IS NOT NULL AND NOT EXISTS (SELECT FROM channel_config AS known"
-        " WHERE known.vehicle_id = $1 AND known.name = said.name) GROUP BY name",
-        params, COUNT_OF(params), err);
-}
 
 /* It need not wait for the disk: the commit of the rows that use it does, and takes it along. */
 static bool make_channel(struct central_postgres *self, int64_t vehicle_id, struct view name,
                          struct error *err)
 {
-    SCOPE_BUF struct buf json = BUF_LIMIT(CHANNEL_JSON_BYTES);
-    struct json_writer writer;
-    json_writer_init(&writer, &json);
-    json_array(&writer, NULL);
-    json_object(&writer, NULL);
-    json_string_view(&writer, "name", name);
-    json_end_object(&writer);
-    json_end_array(&writer);
-    const char *channels = buf_text(&json);
+    SCOPE_BUF struct buf json = BUF_LIMIT(LINE_MAX_BYTES);
+    struct json_writer lines = begin_lines(&json);
+    json_object(&lines, NULL);
+    json_i64(&lines, "vehicle_id", vehicle_id);
+    json_string_view(&lines, "name", name);
+    json_end_object(&lines);
+    const char *channels = one_line(&json, &lines);
     if (!buf_check(&json, "a channel's name", err) || !postgres_begin_for(self, vehicle_id, err))
         return false;
     if (pg_exec(self->pg, "SET LOCAL synchronous_commit = off", err) &&
-        postgres_make_channels(self->pg, vehicle_id, channels, err))
+        postgres_make_channels(self->pg, channels, err))
         return pg_commit(self->pg, err);
     pg_rollback(self->pg);
     return false;
@@ -281,28 +273,17 @@ static bool write_journal(struct central_postgres *self, const struct central_jo
                           struct error *err)
 {
     char id[PARAM_BYTES];
-    char started[PARAM_BYTES];
-    char finished[PARAM_BYTES];
-    char rows[PARAM_BYTES];
-    char bytes[PARAM_BYTES];
     char forget[PARAM_BYTES];
-    const char *const params[] = {param_i64(id, entry->vehicle_id),
-                                  param_time(started, entry->started_us),
-                                  param_time(finished, entry->finished_us),
-                                  entry->status,
-                                  param_i64(rows, entry->rows_written),
-                                  param_i64(bytes, entry->bytes),
-                                  entry->note};
-    const char *const forget_params[] = {
-        id, param_time(forget, clock_utc_us(self->central.clock) - CENTRAL_JOURNAL_KEPT_US)};
-    return postgres_run(self->pg,
-                        "INSERT INTO sync_journal (vehicle_id, journal_id, started_at, finished_at, status,"
-                        " rows_written, bytes, note) SELECT $1::int, coalesce(max(journal_id), 0) + 1,"
-                        " $2::timestamptz, $3::timestamptz, $4, $5::bigint, $6::bigint, $7"
-                        " FROM sync_journal WHERE vehicle_id = $1",
-                        params, COUNT_OF(params), err) &&
+    const char *const params[] = {
+        param_i64(id, entry->vehicle_id),
+        param_time(forget, clock_utc_us(self->central.clock) - CENTRAL_JOURNAL_KEPT_US)};
+    SCOPE_BUF struct buf json = BUF_LIMIT(LINE_MAX_BYTES);
+    struct json_writer lines = begin_lines(&json);
+    line_journal(&lines, entry);
+    const char *line = one_line(&json, &lines);
+    return buf_check(&json, "a journal entry", err) && postgres_write_journal(self->pg, line, err) &&
            postgres_run(self->pg, "DELETE FROM sync_journal WHERE vehicle_id = $1 AND finished_at < $2",
-                        forget_params, COUNT_OF(forget_params), err);
+                        params, COUNT_OF(params), err);
 }
 
 static bool postgres_journal(struct central *central, const struct central_journal *entry, struct error *err)
@@ -358,10 +339,7 @@ static const struct central_driver postgres_driver = {
     .count = postgres_count,
 };
 
-/* Every query here follows a key and is short: plans are to follow the keys also where nothing is known of a
- * new partition, and none is worth compiling. The server notices within a minute when this computer is gone,
- * and gives its locks back. */
-static bool prepare_session(struct pg *pg, struct error *err)
+bool postgres_prepare_plans(struct pg *pg, struct error *err)
 {
     return pg_exec(
         pg,
@@ -405,7 +383,7 @@ static bool open_parts(struct central_postgres *self, const char *url, struct er
 {
     int64_t known;
     self->pg = pg_open(url, "telehaul", err);
-    return self->pg != NULL && postgres_prepare(self->pg, err) && prepare_session(self->pg, err) &&
+    return self->pg != NULL && postgres_prepare(self->pg, err) && postgres_prepare_plans(self->pg, err) &&
            postgres_migrate(self->pg, &known, err);
 }
 

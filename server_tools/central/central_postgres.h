@@ -39,6 +39,10 @@ const char *param_text(const char *text);
 
 /* Checks the encoding, and lets the session see every row where row-level security binds its role. */
 bool postgres_prepare(struct pg *pg, struct error *err) MUST_USE;
+/* Every query here follows a key and is short: plans are to follow the keys also where nothing is known of a
+ * new partition, and none is worth compiling. The server notices within a minute when this computer is gone,
+ * and gives its locks back. */
+bool postgres_prepare_plans(struct pg *pg, struct error *err) MUST_USE;
 /* Applies what the ledger does not have, in a session that postgres_prepare prepared. *known: how many there
  * are. */
 bool postgres_migrate(struct pg *pg, int64_t *known, struct error *err) MUST_USE;
@@ -53,11 +57,6 @@ bool postgres_begin_for(struct central_postgres *self, int64_t vehicle_id, struc
 /* The statement that moves a cursor, inside the transaction of its rows. store_id NULL: none. */
 bool postgres_move_cursor(struct pg *pg, int64_t vehicle_id, const char *store_id, const char *stream,
                           int64_t last_seq, struct error *err) MUST_USE;
-
-/* Makes those channels that are new, inside such a transaction. channels: a JSON array of objects with
- * `name`; null is none. */
-bool postgres_make_channels(struct pg *pg, int64_t vehicle_id, const char *channels,
-                            struct error *err) MUST_USE;
 
 /* ---- readings ---- */
 

@@ -3,7 +3,7 @@ $(call embed,central_postgres_migrations,migrations/central_postgres,0001_centra
 $(call embed,central_postgres_roles,migrations/central_postgres,roles.sql roles_check.sql)
 
 central_sources := central.c central_sqlite.c central_sqlite_words.c central_postgres.c central_months.c central_fleet.c \
-	central_postgres_copy.c central_postgres_rows.c \
+	central_postgres_copy.c central_postgres_lines.c central_postgres_rows.c \
 	central_postgres_words.c batch_sorter.c batch_queue.c archive_info.c archive_files.c \
 	line_reader.c archive_reader.c small_streams.c channel_cache.c import_reader.c import_readings.c import_small.c importer.c
 $(call library,central_lib,$(addprefix server_tools/central/,$(central_sources)) $(B)/gen/central_sqlite_migrations.c \
