@@ -32,7 +32,7 @@ CREATE TABLE notices (
     user_id       integer     NOT NULL REFERENCES users (user_id) ON DELETE CASCADE,
     channel       text        NOT NULL,
     target        text        NOT NULL,
-    kind          text        NOT NULL CHECK (kind IN ('silent', 'returned', 'alarm', 'resolved', 'rollout', 'flood', 'test')),
+    kind          text        NOT NULL CHECK (kind IN ('silent', 'returned', 'alarm', 'resolved', 'rollout', 'flood')),
     severity      text,
     vehicle_id    integer     REFERENCES vehicles (vehicle_id) ON DELETE CASCADE,
     dedupe_key    text        NOT NULL,
@@ -84,7 +84,7 @@ END;
 
 -- A critical alarm goes through quiet hours; everything else waits for their end.
 CREATE FUNCTION notice_is_urgent(kind text, severity text) RETURNS boolean LANGUAGE sql IMMUTABLE
-RETURN coalesce(kind = 'alarm' AND severity = 'critical', false) OR kind = 'test';
+RETURN coalesce(kind = 'alarm' AND severity = 'critical', false);
 
 -- An unknown word counts as a warning.
 CREATE FUNCTION notice_rank(severity text) RETURNS integer LANGUAGE sql IMMUTABLE
@@ -253,8 +253,8 @@ BEGIN
     LOOP
         later := CASE WHEN notice_is_urgent(found.kind, found.severity) THEN now()
                       ELSE notice_not_before(now(), found.quiet_from, found.quiet_to, found.time_zone) END;
-        IF found.rule_id IS NULL OR NOT (notice_may_know(found.user_id, found.vehicle_id)
-                                         OR found.kind IN ('flood', 'test')) THEN
+        IF found.rule_id IS NULL OR NOT (found.kind = 'flood'
+                                         OR notice_may_know(found.user_id, found.vehicle_id)) THEN
             UPDATE notices AS n SET state = 'failed', last_error = 'the user is not to be told any more'
             WHERE n.notice_id = found.notice_id;
         ELSIF later > now() THEN
@@ -274,7 +274,7 @@ BEGIN ATOMIC
     WITH begun AS (
         UPDATE notices SET state = 'sending', attempts = attempts + 1, claimed_until = now() + make_interval(secs => lease_s)
         WHERE notice_id = id AND state = 'waiting' AND claimed_by = worker AND claimed_until > now() AND rule_id IS NOT NULL
-          AND (kind IN ('flood', 'test') OR notice_may_know(user_id, vehicle_id))
+          AND (kind = 'flood' OR notice_may_know(user_id, vehicle_id))
         RETURNING 1
     ) SELECT EXISTS (SELECT FROM begun);
 END;
@@ -300,9 +300,11 @@ BEGIN ATOMIC
     UPDATE notices SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = worker AND state = 'waiting';
 END;
 
--- What is done is kept for 30 days.
+-- What is done is kept for 30 days. What nobody could even try to send for three (a way that is off) is given up.
 CREATE FUNCTION notice_forget() RETURNS integer LANGUAGE sql SECURITY DEFINER
 BEGIN ATOMIC
+    UPDATE notices SET state = 'failed', last_error = coalesce(last_error, 'no service could send it for three days')
+    WHERE state = 'waiting' AND not_before < now() - interval '3 days' AND coalesce(claimed_until, '-infinity') < now();
     WITH gone AS (DELETE FROM notices WHERE state IN ('sent', 'failed') AND created_at < now() - interval '30 days'
                   RETURNING 1)
     SELECT count(*)::integer FROM gone;

@@ -31,6 +31,8 @@ struct sync_settings {
     char smtp_user[CONFIG_TEXT_BYTES], smtp_password[CONFIG_TEXT_BYTES], smtp_from[CONFIG_TEXT_BYTES];
     char telegram_url[CONFIG_TEXT_BYTES]; /* https://api.telegram.org */
     char telegram_token[CONFIG_TEXT_BYTES];
+    char notice_ca_file[CONFIG_TEXT_BYTES]; /* whom notices trust over TLS, PEM; "": the system's */
+    bool webhook_allow_private;             /* also http:// and addresses that are not public */
     int log_level, log_format; /* enum log_level, enum log_format */
 };
 
