@@ -2,25 +2,14 @@
 
 #include <inttypes.h>
 
-#include "common/base/rfc3339.h"
-#include "common/base/text.h"
+#include "common/wire/export_words.h"
 #include "server_tools/central/small_streams.h"
 #include "server_tools/sync_client/receiver.h"
 
 enum {
-    TARGET_MAX_BYTES = 512,
     FRAME_MAX_BYTES = 64 * 1024, /* of a compressed stream, besides its lines */
 };
 
-/* What the answer's headers promise. */
-struct promise {
-    int64_t count, first_seq, last_seq; /* -1: the stream has no seq */
-};
-
-static const char *const content_types[] = {
-    [PACK_GZIP] = "application/gzip", [PACK_ZSTD] = "application/zstd"};
-static const char *const accepts[] = {
-    [PACK_GZIP] = "Accept: application/gzip", [PACK_ZSTD] = "Accept: application/zstd"};
 static const int line_bytes_max[ARCHIVE_STREAMS] = {[ARCHIVE_READINGS] = RECORD_LINE_MAX_BYTES,
                                                     [ARCHIVE_ALARMS] = INFO_LINE_MAX_BYTES,
                                                     [ARCHIVE_CHANNELS] = INFO_LINE_MAX_BYTES};
@@ -30,103 +19,31 @@ struct incoming {
     struct session *session;
     const struct export_request *request;
     struct receiver receiver;
-    struct promise promise;
+    struct export_promise promise;
     struct error *err;
 };
 
-/* ---- the request ---- */
-
-/* name: with its `=`. */
-static void begin_parameter(struct buf *out, const char *name)
+static struct export_ask ask_of(const struct export_request *request)
 {
-    bool first = memchr(out->data, '?', out->size) == NULL;
-    buf_printf(out, "%s%s", first ? "?" : "&", name);
+    return (struct export_ask){.stream = archive_stream_word(request->stream),
+                               .format = request->format,
+                               .store_id = request->store_id,
+                               .since = request->since,
+                               .has_seq = request->has_seq,
+                               .after = request->after,
+                               .limit = request->limit};
 }
 
-/* The readings of a table have no seq, and the first fetch of them names no time either. */
-static void write_range(const struct export_request *request, struct buf *out)
+static const char *header_of(const void *client, const char *name)
 {
-    if (request->since[0] != '\0') {
-        begin_parameter(out, "since=");
-        http_encode(out, view_of(request->since));
-    } else if (request->has_seq) {
-        begin_parameter(out, "after=");
-        buf_printf(out, "%" PRId64 "&store=", request->after);
-        http_encode(out, view_of(request->store_id));
-    }
-    if (request->limit > 0) {
-        begin_parameter(out, "limit=");
-        buf_printf(out, "%" PRId64, request->limit);
-    }
-}
-
-/* Readings are what every agent sends unasked; the other streams are asked for by name, channels whole. */
-static bool write_target(const struct export_request *request, struct buf *out, struct error *err)
-{
-    buf_append_text(out, "/data/export");
-    if (request->stream != ARCHIVE_READINGS) {
-        begin_parameter(out, "stream=");
-        buf_append_text(out, archive_stream_word(request->stream));
-    }
-    if (request->stream != ARCHIVE_CHANNELS)
-        write_range(request, out);
-    buf_text(out);
-    return buf_check(out, "the request", err);
-}
-
-/* ---- the headers ---- */
-
-static bool need_number(const struct http_client *client, const char *name, int64_t *out, struct error *err)
-{
-    const char *text = http_client_header(client, name);
-    return (text != NULL && text_parse_i64(view_of(text), 0, INT64_MAX, out)) ||
-           error_set(err, ERR_PROTOCOL, "the export's header %s is %s", name,
-                     text == NULL ? "missing" : "no whole number");
-}
-
-/* What counts is what the lines say: this one only has to be there. */
-static bool need_time(const struct http_client *client, const char *name, struct error *err)
-{
-    const char *text = http_client_header(client, name);
-    int64_t ignored;
-    return (text != NULL && rfc3339_parse_us(view_of(text), &ignored)) ||
-           error_set(err, ERR_PROTOCOL, "the export's header %s is %s", name,
-                     text == NULL ? "missing" : "no time");
-}
-
-static bool check_kind(const struct http_client *client, const struct export_request *request,
-                       struct error *err)
-{
-    const char *type = http_client_header(client, "Content-Type");
-    const char *expected = content_types[request->format];
-    if (type == NULL || strcmp(type, expected) != 0)
-        return error_set(err, ERR_PROTOCOL, "the export is not %s", expected);
-    const char *store = http_client_header(client, "X-Store-Id");
-    return (store != NULL && strcmp(store, request->store_id) == 0) ||
-           error_set(err, ERR_PROTOCOL, "the export is not of the store %s that was asked for",
-                     request->store_id);
-}
-
-static bool need_promise(const struct http_client *client, const struct export_request *request,
-                         struct promise *promise, struct error *err)
-{
-    *promise = (struct promise){.first_seq = -1, .last_seq = -1};
-    if (!need_number(client, "X-Record-Count", &promise->count, err))
-        return false;
-    if (promise->count == 0 || request->stream == ARCHIVE_CHANNELS)
-        return true;
-    if (request->has_seq && (!need_number(client, "X-First-Seq", &promise->first_seq, err) ||
-                             !need_number(client, "X-Last-Seq", &promise->last_seq, err)))
-        return false;
-    return request->stream != ARCHIVE_READINGS ||
-           (need_time(client, "X-Period-Start", err) && need_time(client, "X-Period-End", err));
+    return http_client_header(client, name);
 }
 
 static bool take_headers(void *context, struct http_client *client)
 {
     struct incoming *incoming = context;
-    if (!check_kind(client, incoming->request, incoming->err) ||
-        !need_promise(client, incoming->request, &incoming->promise, incoming->err))
+    const struct export_ask ask = ask_of(incoming->request);
+    if (!export_promise_read(&ask, header_of, client, &incoming->promise, incoming->err))
         return false;
     if (incoming->request->stream == ARCHIVE_READINGS)
         notices_begin(incoming->session->notices, "receiving", incoming->promise.count);
@@ -199,7 +116,7 @@ static bool check_range(const struct export_request *request, const struct archi
                      file->first_seq, request->after);
 }
 
-static bool check_promise(const struct promise *promise, const struct export_request *request,
+static bool check_promise(const struct export_promise *promise, const struct export_request *request,
                           const struct archive_file *file, struct error *err)
 {
     if (file->count != promise->count)
@@ -256,11 +173,12 @@ static bool finish(struct incoming *incoming, int fd, struct export_result *resu
 
 static bool run(struct incoming *incoming, int fd, struct export_result *result, struct error *err)
 {
-    SCOPE_BUF struct buf target = BUF_LIMIT(TARGET_MAX_BYTES);
+    SCOPE_BUF struct buf target = BUF_LIMIT(EXPORT_TARGET_MAX_BYTES);
     SCOPE_BUF struct buf body = BUF_LIMIT(SESSION_ANSWER_MAX_BYTES);
-    if (!write_target(incoming->request, &target, err))
+    const struct export_ask ask = ask_of(incoming->request);
+    if (!export_ask_write(&ask, &target, err))
         return false;
-    const char *const headers[] = {accepts[incoming->request->format], NULL};
+    const char *const headers[] = {export_ask_accept(&ask), NULL};
     struct http_exchange exchange = {.method = "GET",
                                      .target = target.data,
                                      .headers = headers,

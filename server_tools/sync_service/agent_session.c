@@ -289,9 +289,11 @@ struct agent_session *agent_session_new(const struct sync_scene *scene, struct e
     return session;
 }
 
-/* What is under way answers to nobody from now on. */
-static void forget_call(struct agent_call *call)
+void agent_call_forget(struct agent_call *call)
 {
+    if (call == NULL)
+        return;
+    unlink_call(call);
     call->session = NULL;
     if (call->transfer != NULL)
         http_transfer_cancel(call->transfer);
@@ -303,12 +305,8 @@ void agent_session_free(struct agent_session *session)
 {
     if (session == NULL)
         return;
-    struct agent_call *call = session->calls;
-    while (call != NULL) {
-        struct agent_call *next = call->next;
-        forget_call(call);
-        call = next;
-    }
+    while (session->calls != NULL)
+        agent_call_forget(session->calls);
     agent_log_in_cancel(session->entry);
     stop_waiting(session);
     explicit_bzero(&session->token, sizeof(session->token));

@@ -45,5 +45,7 @@ struct agent_call *agent_session_request(struct agent_session *session,
 void agent_call_resume(struct agent_call *call); /* after HTTP_PAUSE; no harm otherwise */
 /* `done` follows with ERR_CANCELLED, from the loop, soon. */
 void agent_call_cancel(struct agent_call *call);
+/* Ends it, and no callback follows. NULL is fine. */
+void agent_call_forget(struct agent_call *call);
 
 #endif
