@@ -190,7 +190,7 @@ CREATE TRIGGER notice_resolved AFTER UPDATE ON alarms_log REFERENCING OLD TABLE 
 
 -- ---- silence ----
 
--- A vehicle that was there once and has not been seen for longer than its limit (default_s where it has none), counted
+-- A vehicle that was there once, is not removed, and has not been seen for longer than its limit (default_s where it has none), counted
 -- from watched_since at the earliest: before that nobody has looked. Returns how many notices that made.
 CREATE FUNCTION fleet_tell_silent(default_s integer, watched_since timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -201,7 +201,7 @@ BEGIN
     FOR quiet IN
         INSERT INTO vehicle_silences (vehicle_id, since)
         SELECT v.vehicle_id, v.last_seen_at FROM vehicles AS v LEFT JOIN vehicle_sync AS s USING (vehicle_id)
-        WHERE greatest(v.last_seen_at, watched_since)
+        WHERE s.removed_at IS NULL AND v.last_seen_at IS NOT NULL AND greatest(v.last_seen_at, watched_since)
               < now() - make_interval(secs => coalesce(nullif(s.silent_after_s, 0), default_s))
         ON CONFLICT DO NOTHING
         RETURNING *

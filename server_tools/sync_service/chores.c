@@ -21,6 +21,12 @@ static bool keep_months(void *context, struct pg *pg, struct error *err)
     return central_keep_months(pg, clock_utc_us(chores->clock), (int)chores->settings->retention_months, err);
 }
 
+static bool tell_silent(void *context, struct pg *pg, struct error *err)
+{
+    struct chores *chores = context;
+    return notice_tell_silent(&chores->silence, pg, err);
+}
+
 static void add(struct chores *chores, const char *name, int64_t period_ms,
                 bool (*run)(void *context, struct pg *pg, struct error *err))
 {
@@ -32,7 +38,10 @@ void chores_init(struct chores *chores, const struct sync_settings *settings, co
 {
     *chores = (struct chores){.settings = settings, .clock = clock, .log = log, .metrics = metrics};
     add(chores, "schema", SCHEMA_MS, keep_schema);
+    chores->silence = (struct notice_watch){.silent_after_s = settings->silent_after_s, .clock = clock};
     add(chores, "partitions", MONTHS_MS, keep_months);
+    add(chores, "silent vehicles", NOTICE_SILENT_PERIOD_MS, tell_silent);
+    add(chores, "old notices", NOTICE_FORGET_PERIOD_MS, notice_forget_old);
 }
 
 bool chores_prepare(struct chores *chores, struct error *err)

@@ -5,6 +5,7 @@
 
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/metrics.h"
+#include "server_tools/sync_service/notice_chores.h"
 #include "server_tools/sync_service/settings.h"
 
 struct chores {
@@ -13,6 +14,7 @@ struct chores {
     const struct log *log;
     struct metrics *metrics;
     bool migrated;
+    struct notice_watch silence;
     struct chore list[KEEPER_CHORES_MAX];
     size_t count;
 };

@@ -10,6 +10,10 @@ static const struct command commands[] = {
     {"vehicle", "list", 0, 0, command_vehicle_list},
     {"vehicle", "set", 1, 1, command_vehicle_set},
     {"vehicle", "remove", 1, 1, command_vehicle_remove},
+    {"notify", "add", 0, 0, command_notify_add},
+    {"notify", "list", 0, 0, command_notify_list},
+    {"notify", "remove", 1, 1, command_notify_remove},
+    {"notify", "test", 1, 1, command_notify_test},
 };
 
 static bool fits(const struct command *command, const struct option_list *words)

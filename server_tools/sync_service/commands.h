@@ -54,6 +54,10 @@ command_run command_vehicle_add; /* vehicle_commands.c */
 command_run command_vehicle_list;
 command_run command_vehicle_set;
 command_run command_vehicle_remove;
-/* rollout_*.c and notice_*.c add theirs here and in commands.c's table. */
+command_run command_notify_add; /* notify_commands.c */
+command_run command_notify_list;
+command_run command_notify_remove;
+command_run command_notify_test;
+/* rollout_*.c adds theirs here and in commands.c's table. */
 
 #endif

@@ -14,7 +14,9 @@ static const char usage[] = "sync_service --config FILE [--check-config]\n"
                             "sync_service --config FILE migrate | status [--json]\n"
                             "sync_service --config FILE vehicle add NAME --host HOST [--transport "
                             "agent|outbound|push] [--api-key KEY] ...\n"
-                            "sync_service --config FILE vehicle list | set NAME ... | remove NAME";
+                            "sync_service --config FILE vehicle list | set NAME ... | remove NAME\n"
+                            "sync_service --config FILE notify add --user EMAIL --channel HOW ... | list | "
+                            "remove RULE | test RULE";
 
 static const char epilog[] = "Without a command it is the service: a cycle every SYNC_INTERVAL_SEC until "
                              "SIGTERM; SIGHUP reads the config anew.\n"
@@ -48,6 +50,17 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
                     "vehicle: whether the first agent that answers is taken for it (no)"),
         option_text("silent-after", &line->silent_after, "SECONDS",
                     "vehicle: when people are told that it is silent (SILENT_AFTER_SEC)"),
+        option_text("user", &line->user, "EMAIL", "notify: who is told"),
+        option_text("channel", &line->channel, "HOW", "notify: email, webhook or telegram"),
+        option_text("target", &line->target, "WHERE",
+                    "notify: address, URL or chat id (of an email: the user's own)"),
+        option_text("kinds", &line->kinds, "LIST", "notify: of silent,alarm,resolved,rollout (all)"),
+        option_text("min-severity", &line->min_severity, "WORD",
+                    "notify: of alarms: info, warning or critical (info)"),
+        option_text("quiet-hours", &line->quiet_hours, "HH:MM-HH:MM",
+                    "notify: only critical alarms are sent then, the rest at their end"),
+        option_text("time-zone", &line->time_zone, "ZONE", "notify: of the quiet hours: Europe/Kyiv (UTC)"),
+        option_text("secret", &line->secret, "TEXT", "notify: signs a webhook's calls (one is made)"),
     };
     const struct program program = {
         .name = "sync_service",

@@ -106,6 +106,7 @@ bool service_open(struct service *service, const struct sync_settings *settings,
 /* Backwards; what the parts post at their end is read before the mailbox goes. */
 void service_close(struct service *service)
 {
+    notice_sender_stop(service->notices);
     cycle_free(service->cycle);
     keeper_stop(service->keeper);
     http_pool_free(service->pool);
@@ -166,6 +167,9 @@ bool service_run(struct service *service, bool *reload, struct error *err)
     log_info(service->log, "Sync service starting  interval=%ds  timeout=%d.0s  window=%ds",
              (int)settings->sync_interval_s, (int)settings->pull_timeout_s, (int)settings->pull_window_s);
     if (!chores_prepare(&service->chores, err) || !cycle_run(service->cycle, err))
+        return false;
+    service->notices = notice_sender_start(settings, service->clock, service->log, service->metrics, err);
+    if (service->notices == NULL)
         return false;
     notify_send("READY=1\nSTATUS=syncing");
     bool ok = loop_run(service->loop, err);
