@@ -8,10 +8,17 @@ struct agent_gap {
     struct agent_home *home;
     struct agent_session *session;
     enum pack_format format;
+    char name[VEHICLE_NAME_BYTES];
     struct gap_ticket ticket;
     struct agent_readings *readings; /* the piece under way; NULL: none */
     struct agent_gap_news news;
 };
+
+static void note_problem(struct agent_gap *gap, const struct error *err)
+{
+    log_warn(gap->scene->log, "[%s] a gap is not filled for now: %s", gap->name, err->text);
+    snprintf(gap->news.problem, sizeof(gap->news.problem), "%s", err->text);
+}
 
 static void piece_done(void *context, const struct agent_readings_result *result)
 {
@@ -21,7 +28,7 @@ static void piece_done(void *context, const struct agent_readings_result *result
     gap->news.bytes += result->bytes;
     gap_lane_done(gap->scene->gaps, &gap->ticket);
     if (result->err != NULL)
-        snprintf(gap->news.problem, sizeof(gap->news.problem), "%s", result->err->text);
+        note_problem(gap, result->err);
     else if (agent_home_position(gap->home)->live_after >= 0)
         gap_lane_ask(gap->scene->gaps, &gap->ticket);
 }
@@ -55,14 +62,17 @@ static bool start_piece(struct agent_gap *gap, struct error *err)
 static void fill_piece(void *context)
 {
     struct agent_gap *gap = context;
-    struct error err = {.text = ""};
-    if (agent_home_position(gap->home)->live_after >= 0 && start_piece(gap, &err))
+    struct error err;
+    bool left = agent_home_position(gap->home)->live_after >= 0;
+    if (left && start_piece(gap, &err))
         return;
-    snprintf(gap->news.problem, sizeof(gap->news.problem), "%s", err.text);
+    if (left)
+        note_problem(gap, &err);
     gap_lane_done(gap->scene->gaps, &gap->ticket);
 }
 
-struct agent_gap *agent_gap_new(const struct sync_scene *scene, struct agent_home *home, struct error *err)
+struct agent_gap *agent_gap_new(const struct sync_scene *scene, const char *name, struct agent_home *home,
+                                struct error *err)
 {
     struct agent_gap *gap = calloc(1, sizeof(*gap));
     if (gap == NULL) {
@@ -71,6 +81,7 @@ struct agent_gap *agent_gap_new(const struct sync_scene *scene, struct agent_hom
     }
     gap->scene = scene;
     gap->home = home;
+    snprintf(gap->name, sizeof(gap->name), "%s", name);
     gap->ticket = (struct gap_ticket){.run = fill_piece, .context = gap};
     return gap;
 }

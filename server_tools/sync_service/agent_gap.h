@@ -8,7 +8,8 @@
 enum { AGENT_GAP_PIECE_ROWS = 1000000 /* streamed before the next vehicle has its turn */ };
 
 struct agent_gap;
-struct agent_gap *agent_gap_new(const struct sync_scene *scene, struct agent_home *home,
+/* name: of the vehicle, for the log. */
+struct agent_gap *agent_gap_new(const struct sync_scene *scene, const char *name, struct agent_home *home,
                                 struct error *err) MUST_USE;
 /* NULL is fine. */
 void agent_gap_free(struct agent_gap *gap);

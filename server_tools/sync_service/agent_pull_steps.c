@@ -1,0 +1,247 @@
+/* What a turn of the signed transport asks for once it knows the machine's status. */
+#include <stdlib.h>
+
+#include "common/base/rfc3339.h"
+#include "common/wire/alarm_record.h"
+#include "server_tools/sync_service/agent_pull_internal.h"
+
+enum {
+    GAP_ROWS = 200000,          /* more than this is behind: the newest first, the rest in the background */
+    BEGINNING_ROWS = 1000,      /* of a live range whose machine cannot say where it begins */
+    TABLE_ROWS = 200000,        /* of one request, of a machine whose readings have no seq */
+    CHANNELS_EVERY_TURNS = 120, /* an hour at 30 s */
+};
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct export_ask ask_of(const struct agent_pull *pull, const char *stream)
+{
+    return (struct export_ask){.stream = stream,
+                               .format = pull->status.zstd ? PACK_ZSTD : PACK_GZIP,
+                               .store_id = pull->status.store_id,
+                               .since = "",
+                               .has_seq = pull->status.has_seq};
+}
+
+/* ---- where the readings begin ---- */
+
+static bool ignore_line(void *context, struct view line, struct error *err)
+{
+    (void)context;
+    (void)line;
+    (void)err;
+    return true;
+}
+
+/* Its first reading of the last PULL_WINDOW_SEC, or about so. */
+static void beginning_found(void *context, const struct agent_export_result *result)
+{
+    struct agent_pull *pull = context;
+    int64_t newest = pull->status.next_seq - 1;
+    pull->probe = NULL;
+    pull->turn.result.bytes += result->bytes;
+    if (result->err != NULL) {
+        agent_pull_export_failed(pull, result->word, result->err);
+        return;
+    }
+    int64_t first = result->promise->first_seq;
+    pull->from = first > 0 && first <= newest ? first - 1 : newest - BEGINNING_ROWS;
+    pull->from = later(pull->from, newest - GAP_ROWS);
+    agent_pull_go_on(pull, STEP_READINGS);
+}
+
+enum step_way agent_pull_beginning(struct agent_pull *pull, struct error *err)
+{
+    const struct home_position *position = agent_home_position(pull->home);
+    int64_t newest = pull->status.next_seq - 1;
+    pull->from = position->live_after >= 0 ? position->live_seq : position->cursor;
+    if (!pull->status.has_seq || pull->status.store_id[0] == '\0' || newest - pull->from <= GAP_ROWS)
+        return STEP_SKIPPED;
+    struct export_ask ask = ask_of(pull, "readings");
+    char since[RFC3339_US_BYTES];
+    int64_t now_us =
+        pull->status.clock_us != INT64_MIN ? pull->status.clock_us : clock_utc_us(pull->scene->clock);
+    rfc3339_format_us(since, now_us - pull->scene->settings->pull_window_s * US_PER_S);
+    ask.since = since;
+    ask.limit = 1;
+    const struct agent_export_config config = {
+        .session = pull->session,
+        .ask = &ask,
+        .line_max_bytes = INFO_LINE_MAX_BYTES,
+        .on_line = ignore_line,
+        .done = beginning_found,
+        .context = pull,
+    };
+    pull->probe = agent_export_start(&config, err);
+    return pull->probe != NULL ? STEP_RUNS : STEP_FAILED;
+}
+
+/* ---- readings ---- */
+
+static void take_rest(struct agent_pull *pull, const struct agent_readings_result *result)
+{
+    struct agent_turn *turn = &pull->turn;
+    if (result->rest == NULL)
+        return;
+    const struct central_row *last = &result->rest->rows[result->rest->row_count - 1];
+    pull->newest_us = later(pull->newest_us, last->time_us);
+    agent_turn_take_job(turn, result->rest);
+    turn->put.after = result->rest_after;
+    turn->put.to = result->last;
+}
+
+static void readings_done(void *context, const struct agent_readings_result *result)
+{
+    struct agent_pull *pull = context;
+    pull->readings = NULL;
+    pull->turn.result.reached = pull->turn.result.reached || result->reached;
+    pull->turn.result.bytes += result->bytes;
+    pull->turn.result.rows_added += result->rows_added;
+    take_rest(pull, result);
+    if (result->not_ours) {
+        agent_turn_fail_db(&pull->turn, result->err);
+        agent_pull_end(pull);
+        return;
+    }
+    if (result->err != NULL) {
+        agent_pull_export_failed(pull, result->word, result->err);
+        return;
+    }
+    if (pull->status.has_seq && result->last - pull->from == result->lines)
+        pull->alarms_to = result->last;
+    agent_pull_go_on(pull, STEP_CHANNELS);
+}
+
+enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
+{
+    struct export_ask ask = ask_of(pull, "readings");
+    char since[RFC3339_US_BYTES];
+    if (ask.store_id[0] == '\0' || (ask.has_seq && pull->status.next_seq - 1 <= pull->from))
+        return STEP_SKIPPED;
+    ask.after = pull->from;
+    if (!ask.has_seq) {
+        ask.limit = TABLE_ROWS;
+        rfc3339_format_us(since, pull->from);
+        ask.since = pull->from > 0 ? since : "";
+    }
+    const struct agent_readings_config config = {
+        .session = pull->session,
+        .home = pull->home,
+        .ask = &ask,
+        .lane = LANE_LIVE,
+        .until = INT64_MAX,
+        .hold_rest = true,
+        .done = readings_done,
+        .context = pull,
+    };
+    pull->readings = agent_readings_start(&config, err);
+    return pull->readings != NULL ? STEP_RUNS : STEP_FAILED;
+}
+
+/* ---- channels ---- */
+
+static void channels_done(void *context, struct agent_small_result *result)
+{
+    struct agent_pull *pull = context;
+    pull->small = NULL;
+    pull->turn.result.bytes += result->bytes;
+    struct write_job *job = result->err == NULL ? agent_turn_job(&pull->turn) : NULL;
+    if (result->err != NULL) {
+        agent_pull_export_failed(pull, result->word, result->err);
+        return;
+    }
+    if (job == NULL) {
+        agent_pull_end(pull);
+        return;
+    }
+    job->channels = POINTER_TAKE(result->channels);
+    job->channel_count = result->count;
+    job->described_us = clock_utc_us(pull->scene->clock);
+    pull->turns_since_channels = 0;
+    pull->channels_described = channel_book_count(agent_home_book(pull->home));
+    agent_pull_go_on(pull, STEP_ALARMS);
+}
+
+/* They can only have changed with a restart of the machine's collector: asked for now and then, and at once
+ * when a name comes that nobody has described. */
+enum step_way agent_pull_channels(struct agent_pull *pull, struct error *err)
+{
+    struct channel_book *book = agent_home_book(pull->home);
+    bool due = pull->turns_since_channels < 0 || pull->turns_since_channels >= CHANNELS_EVERY_TURNS ||
+               channel_book_count(book) > pull->channels_described;
+    if (!pull->status.channels || pull->status.store_id[0] == '\0' || !due)
+        return STEP_SKIPPED;
+    const struct export_ask ask = ask_of(pull, "channels");
+    pull->small = agent_small_start(pull->session, &ask, book, channels_done, pull, err);
+    return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
+}
+
+/* ---- alarms ---- */
+
+static void more_alarms(void *context, const struct home_result *result)
+{
+    struct agent_pull *pull = context;
+    if (result->err == NULL) {
+        agent_pull_go_on(pull, STEP_ALARMS);
+        return;
+    }
+    agent_turn_fail_db(&pull->turn, result->err);
+    agent_pull_end(pull);
+}
+
+/* As many as one answer has: they go home at once, and then come the next. */
+static bool put_alarms(struct agent_pull *pull, struct agent_small_result *result, struct error *err)
+{
+    struct write_job *job = agent_home_job(pull->home, LANE_LIVE, err);
+    if (job == NULL)
+        return false;
+    job->alarms = POINTER_TAKE(result->alarms);
+    job->alarm_count = result->count;
+    const struct home_put put = {
+        .job = job, .to = -1, .alarms_to = result->last_seq, .done = more_alarms, .context = pull};
+    return agent_home_put(pull->home, &put, err);
+}
+
+static void alarms_done(void *context, struct agent_small_result *result)
+{
+    struct agent_pull *pull = context;
+    struct error err;
+    pull->small = NULL;
+    pull->turn.result.bytes += result->bytes;
+    if (result->err != NULL) {
+        agent_pull_export_failed(pull, result->word, result->err);
+        return;
+    }
+    if (result->count >= AGENT_ALARMS_MAX) {
+        if (!put_alarms(pull, result, &err))
+            agent_pull_fail(pull, &err);
+        return;
+    }
+    struct write_job *job = agent_turn_job(&pull->turn);
+    if (job != NULL) {
+        job->alarms = POINTER_TAKE(result->alarms);
+        job->alarm_count = result->count;
+        /* nothing else up to the seq that /status named was an alarm */
+        pull->turn.put.alarms_to = later(result->last_seq, pull->status.next_seq - 1);
+    }
+    agent_pull_end(pull);
+}
+
+enum step_way agent_pull_alarms(struct agent_pull *pull, struct error *err)
+{
+    const struct home_position *position = agent_home_position(pull->home);
+    struct export_ask ask = ask_of(pull, "alarms");
+    if (!pull->status.alarms || !ask.has_seq || ask.store_id[0] == '\0' ||
+        position->alarms >= pull->status.next_seq - 1)
+        return STEP_SKIPPED;
+    if (pull->alarms_to >= 0 && position->alarms >= pull->from) {
+        pull->turn.put.alarms_to = pull->alarms_to;
+        return STEP_SKIPPED;
+    }
+    ask.after = position->alarms;
+    pull->small = agent_small_start(pull->session, &ask, agent_home_book(pull->home), alarms_done, pull, err);
+    return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
+}
