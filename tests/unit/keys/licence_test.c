@@ -106,6 +106,7 @@ static void another_key_signs_nothing_here(void **state)
     issue(keys, &example, &text);
     assert_false(licence_parse(buf_view(&text), &keys->other, &read, &err));
     assert_int_equal(err.code, ERR_DENIED);
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "forged");
     assert_true(licence_parse(buf_view(&text), NULL, &read, NULL));
     assert_string_equal(read.signer, "");
@@ -129,6 +130,7 @@ static void a_signature_for_something_else_is_none(void **state)
     text_base64_encode(base64, signature, size);
     buf_printf(&forged, "%.*s\n%s\n", VIEW_ARG(line), base64);
     assert_false(licence_parse(buf_view(&forged), &keys->trusted, &read, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "forged");
 }
 
@@ -169,12 +171,16 @@ static void it_holds_for_its_product_its_machine_and_its_time(void **state)
     assert_true(licence_allows(&example, "telehaul", MACHINE, end_us - 1, NULL));
     assert_true(licence_allows(&example, "telehaul", MACHINE, 0, NULL)); /* a clock without a battery */
     assert_false(licence_allows(&example, "telehaul", MACHINE, end_us, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "expired");
     assert_false(licence_allows(&example, "other", MACHINE, 0, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "wrong_product");
     assert_false(licence_allows(&example, "telehaul", other_machine, 0, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "wrong_machine");
     assert_false(licence_allows(&example, "telehaul", NULL, 0, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "wrong_machine");
     struct licence any = example;
     memcpy(any.machine, "any", sizeof("any"));

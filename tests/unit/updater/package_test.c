@@ -254,7 +254,7 @@ static const char *fit(const struct draft *draft, const struct package_place *pl
     assert_non_null(package);
     bool fits = package_fits(package, place, &err);
     *code = fits ? ERR_NONE : err.code;
-    return fits ? "fits" : err.reason;
+    return fits ? "fits" : err.reason != NULL ? err.reason : "no reason";
 }
 
 static const struct package_place usual = {"telehaul", "1.1.0", "1.1.0", 1000 * US_PER_S, NULL};
@@ -345,6 +345,7 @@ static void its_migrations_are_tried(void **state)
     /* a table of that name is there already */
     assert_true(test_folder_write(&folder, "migrations/0001_first.sql", sql));
     assert_false(package_check_migrations(package, folder.path, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "bad_migration");
     test_folder_remove(&folder);
 }

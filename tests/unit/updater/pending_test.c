@@ -82,6 +82,7 @@ static void nothing_is_queued_at_first(void **state)
     assert_state(place, UPDATE_NONE, "");
     struct error err;
     assert_false(pending_approve(place->root.path, NULL, "operator", &place->time.clock, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "nothing_pending");
 }
 
@@ -122,6 +123,7 @@ static void another_one_replaces_it_and_needs_its_own_approval(void **state)
     assert_true(test_folder_has(&place->root, "pending_update/update_v1.2.0-2.zip", SHA_B));
     struct error err;
     assert_false(pending_approve(place->root.path, SHA_A, "operator", &place->time.clock, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "changed");
     assert_true(pending_approve(place->root.path, SHA_B, "operator", &place->time.clock, NULL));
     assert_state(place, UPDATE_APPROVED, "1.2.0");
@@ -137,8 +139,10 @@ static void one_that_is_applied_lets_no_other_in(void **state)
         struct error err;
         assert_true(set_state(place, busy[i], NULL));
         assert_false(queue(place, "1.3.0", SHA_B, &err));
+        assert_non_null(err.reason);
         assert_string_equal(err.reason, "busy");
         assert_false(pending_reject(place->root.path, "no", &place->time.clock, &err));
+        assert_non_null(err.reason);
         assert_string_equal(err.reason, "busy");
         assert_state(place, busy[i], "1.2.0");
     }
@@ -230,6 +234,7 @@ static void expect_refused(struct place *place, const char *sha256, const char *
 {
     struct error err;
     assert_false(pending_withdraw(place->root.path, sha256, "192.0.2.1", &place->time.clock, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, reason);
 }
 
@@ -299,8 +304,10 @@ static void the_lock_keeps_others_out(void **state)
     assert_true(lock >= 0);
     struct error err;
     assert_false(queue(place, "1.2.0", SHA_A, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "busy");
     assert_false(pending_approve(place->root.path, NULL, "auto", &place->time.clock, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "busy");
 }
 

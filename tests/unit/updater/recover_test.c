@@ -170,6 +170,7 @@ static void nothing_is_done_while_somebody_holds_the_lock(void **state)
     SCOPE_FD int lock = pending_lock(place->root.path, NULL);
     assert_true(lock >= 0);
     assert_false(recover_rollback(place->root.path, &place->time.clock, &found, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "busy");
     assert_true(update_place_has(place, "probation"));
 }

@@ -62,6 +62,7 @@ static void what_goes_to_one_disk_needs_room_together(void **state)
     assert_true(update_space_check(target, &(struct update_space){1, 1, 1}, &err));
     int64_t most = (int64_t)(free_bytes / 4 * 3);
     assert_false(update_space_check(target, &(struct update_space){most, most, 0}, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "no_space");
     assert_int_equal(err.code, ERR_SPACE);
     assert_false(update_space_check(target, &(struct update_space){0, most, most}, &err));

@@ -133,6 +133,7 @@ static void a_reason_stays_until_the_next_error(void **state)
     assert_int_equal(err.code, ERR_INPUT);
     assert_string_equal(err.text, "a twice");
     error_wrap(&err, "update.zip");
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "duplicate_entry");
     error_set(&err, ERR_IO, "other");
     assert_null(err.reason);

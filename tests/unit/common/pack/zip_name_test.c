@@ -181,6 +181,7 @@ static void test_what_is_refused_is_shown_harmless(void **state)
     (void)state;
     assert_false(zip_name_check((struct view)NAME("a\0b\x1b[2J\xff"), MAX_BYTES, &err));
     assert_string_equal(err.text, "a?b?[2J? has a NUL in its name");
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "name_nul");
 }
 

@@ -152,6 +152,7 @@ static void test_what_no_entry_can_be(void **state)
     assert_false(zip_writer_begin(writer, "../a", 0644, 5, &err));
     assert_int_equal(err.code, ERR_USAGE);
     assert_non_null(err.reason);
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "path_traversal");
     assert_false(zip_writer_begin(writer, "a", 0644, -1, &err));
     assert_int_equal(err.code, ERR_USAGE);

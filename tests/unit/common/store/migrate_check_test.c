@@ -155,6 +155,7 @@ static void a_nul_byte_hides_nothing(void **state)
     struct error err;
     const struct migration added = {"0002_new.sql", VIEW_LITERAL("SELECT 1;\0DROP TABLE readings"), "bb"};
     assert_false(migrate_check(NULL, 0, &added, 1, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "bad_migration");
     assert_non_null(strstr(err.text, "NUL"));
 }
@@ -178,6 +179,7 @@ static void one_that_was_there_and_differs_is_refused(void **state)
     struct error err;
     const struct migration edited = {before.name, VIEW_LITERAL("CREATE TABLE t (x)"), "bb"};
     assert_false(migrate_check(&before, 1, &edited, 1, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "bad_migration");
 }
 
@@ -187,6 +189,7 @@ static void a_number_that_is_taken_is_refused(void **state)
     struct error err;
     const struct migration other = {"0001_other.sql", VIEW_LITERAL("CREATE TABLE t (x)"), "bb"};
     assert_false(migrate_check(&before, 1, &other, 1, &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "bad_migration");
     assert_non_null(strstr(err.text, "its number is taken by 0001_first.sql"));
     /* the very one: it is there already, and is tried all the same */
@@ -209,6 +212,7 @@ static void what_is_applied_runs_under_the_same_guard(void **state)
     const struct migration bad = {"0002_b.sql", VIEW_LITERAL("CREATE TABLE t (x); DELETE FROM readings"),
                                   "bb"};
     assert_false(migrate_db_adding(db, &bad, 1, "2", clock_system(), &err));
+    assert_non_null(err.reason);
     assert_string_equal(err.reason, "bad_migration");
     const struct migration good = {"0002_b.sql", VIEW_LITERAL("CREATE TABLE t (x)"), "cc"};
     assert_true(migrate_db_adding(db, &good, 1, "2", clock_system(), &err));
