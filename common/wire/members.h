@@ -1,5 +1,4 @@
-/* Members that several kinds of lines have: a time, a number or null. Inside common/wire only. Threads: safe.
- */
+/* Members that lines and answers have: a time, a number or null. Threads: safe. */
 #ifndef COMMON_WIRE_MEMBERS_H
 #define COMMON_WIRE_MEMBERS_H
 

@@ -29,12 +29,20 @@ struct sync_scene {
 enum turn_status { TURN_OK, TURN_TIMEOUT, TURN_ERROR };
 const char *turn_status_word(enum turn_status status); /* "ok", "timeout", "error": as in the journal */
 
+enum { TURN_NOTE_BYTES = 256 };
+enum turn_db { TURN_DB_UNKNOWN, TURN_DB_OK, TURN_DB_FAILED }; /* what its /status says of its store */
+
 struct turn_result {
     enum turn_status status;
     bool reached;  /* it answered something: no back-off */
     bool not_ours; /* PostgreSQL or we were the trouble: nothing is said of the vehicle, no back-off */
     int64_t rows_added, bytes;
-    char note[256];
+    char note[TURN_NOTE_BYTES];
+    /* For the log and the metrics; what is left at 0 is not said. */
+    char software_version[64];
+    enum turn_db db;
+    int64_t window_us; /* how long the live window was */
+    int64_t behind_us; /* from its now back to the end of what is home; 0: unknown */
 };
 
 /* A vehicle's own, kept between turns (a token, a book of channels). */
@@ -62,7 +70,7 @@ extern const struct puller_kind agent_puller;    /* agent_pull.c */
 
 /* ---- who fills a gap now: at most gap_parallel vehicles at a time, in turn ---- */
 struct gap_ticket {
-    struct gap_ticket *next;
+    struct gap_ticket *next; /* the lane's own, as the next two */
     bool waiting, running;
     void (*run)(void *context); /* it may fill one piece (a sub-window, a batch); then gap_lane_done */
     void *context;
@@ -71,7 +79,11 @@ struct gap_lane *gap_lane_new(struct loop *loop, size_t parallel, struct error *
 void gap_lane_free(struct gap_lane *lane);
 /* Queues behind the others; run is called from the loop, never from within. No harm when it waits already. */
 void gap_lane_ask(struct gap_lane *lane, struct gap_ticket *ticket);
-/* The piece is over, or the ticket is taken back. */
+/* The piece is over, or the ticket is taken back. No harm when it neither waits nor runs. */
 void gap_lane_done(struct gap_lane *lane, struct gap_ticket *ticket);
+/* Somebody waits for a place. */
+bool gap_lane_is_wanted(const struct gap_lane *lane);
+/* Nothing begins until the writer has room again. */
+void gap_lane_wait_for_room(struct gap_lane *lane, struct writer *writer);
 
 #endif

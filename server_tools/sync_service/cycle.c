@@ -1,0 +1,352 @@
+#include "server_tools/sync_service/cycle.h"
+
+#include <stdlib.h>
+
+#include "common/base/text.h"
+#include "common/crypto/random.h"
+#include "server_tools/sync_service/cycle_log.h"
+#include "server_tools/sync_service/fleet_slots.h"
+
+enum {
+    S_MS = 1000,
+    GAUGES_MS = 5000,
+    ONCE_LOOK_MS = 50,   /* `once` looks whether PostgreSQL is there, whether gaps are filled */
+    ONCE_CONNECT_S = 15, /* so long it waits for PostgreSQL */
+};
+
+struct cycle {
+    const struct sync_scene *scene;
+    struct keeper *keeper;
+    struct loop_watch *timer, *gauges;
+    struct fleet_slots slots;
+    bool loading, open, away; /* open: turns of the cycle are under way; away: said that PostgreSQL is */
+    unsigned number;
+    size_t pending;     /* turns of this cycle under way */
+    int64_t started_us; /* monotonic */
+    struct cycle_totals totals;
+
+    bool is_once;
+    char only[VEHICLE_NAME_BYTES];
+    int64_t once_until_us; /* PostgreSQL is waited for */
+    void (*once_done)(void *context, const struct cycle_totals *totals, const struct error *err);
+    void *once_context;
+};
+
+static int64_t monotonic(const struct cycle *cycle)
+{
+    return clock_monotonic_us(cycle->scene->clock);
+}
+
+/* ---- what is to be seen ---- */
+
+static void show_fleet(const struct cycle *cycle)
+{
+    size_t online = 0;
+    size_t behind = 0;
+    int64_t lag_us = 0;
+    for (size_t i = 0; i < cycle->slots.count; i++) {
+        const struct fleet_slot *slot = cycle->slots.list[i];
+        bool answers = slot->had_turn && slot->last_status == TURN_OK;
+        online += answers;
+        behind += slot->puller != NULL && slot->puller->kind->is_filling(slot->puller);
+        if (answers && slot->behind_us > lag_us)
+            lag_us = slot->behind_us;
+    }
+    struct metrics *metrics = cycle->scene->metrics;
+    metric_set(metrics, METRIC_VEHICLES, (double)cycle->slots.count);
+    metric_set(metrics, METRIC_VEHICLES_ONLINE, (double)online);
+    metric_set(metrics, METRIC_VEHICLES_BEHIND, (double)behind);
+    metric_set(metrics, METRIC_LAG_MAX_SECONDS, (double)lag_us / US_PER_S);
+}
+
+static void show(void *context, uint64_t times)
+{
+    const struct cycle *cycle = context;
+    const struct sync_scene *scene = cycle->scene;
+    (void)times;
+    struct writer_counts writer = writer_counts(scene->writer);
+    show_fleet(cycle);
+    metric_set(scene->metrics, METRIC_QUEUE_BYTES, (double)writer.queue_bytes);
+    metric_set(scene->metrics, METRIC_QUEUE_JOBS, (double)writer.queue_jobs);
+    metric_set(scene->metrics, METRIC_QUEUE_LIMIT_BYTES, (double)(scene->settings->queue_max_mb << 20));
+    metric_set(scene->metrics, METRIC_DB_TRANSACTION_SECONDS, (double)writer.last_transaction_us / US_PER_S);
+    metric_set(scene->metrics, METRIC_DB_CONNECTED, writer_is_connected(scene->writer));
+    metric_set(scene->metrics, METRIC_TRANSFERS_RUNNING, (double)http_pool_counts(scene->pool).running);
+}
+
+/* ---- the end of a cycle ---- */
+
+static bool anybody_is_filling(const struct cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->slots.count; i++) {
+        const struct puller *puller = cycle->slots.list[i]->puller;
+        if (puller != NULL && puller->kind->is_filling(puller))
+            return true;
+    }
+    return false;
+}
+
+static void end_once(struct cycle *cycle, const struct error *err)
+{
+    loop_timer_set(cycle->timer, -1, 0);
+    cycle->once_done(cycle->once_context, err == NULL ? &cycle->totals : NULL, err);
+}
+
+static void end_cycle(struct cycle *cycle)
+{
+    struct metrics *metrics = cycle->scene->metrics;
+    int64_t interval_us = cycle->scene->settings->sync_interval_s * US_PER_S;
+    int64_t took_us = monotonic(cycle) - cycle->started_us;
+    cycle->open = false;
+    cycle->totals.duration_us = took_us;
+    int64_t sleep_us = took_us < interval_us ? interval_us - took_us : 0;
+    cycle_log_done(cycle->scene->log, &cycle->totals, cycle->is_once ? -1 : sleep_us);
+    metric_add(metrics, METRIC_CYCLES, 1);
+    metric_set(metrics, METRIC_LAST_CYCLE_SECONDS, (double)took_us / US_PER_S);
+    metric_set(metrics, METRIC_LAST_CYCLE_TIME_SECONDS, (double)clock_utc_us(cycle->scene->clock) / US_PER_S);
+    show(cycle, 1);
+    if (cycle->is_once)
+        loop_timer_set(cycle->timer, 0, ONCE_LOOK_MS);
+}
+
+/* Its turns go on; they are nobody's now. */
+static void end_overrun(struct cycle *cycle)
+{
+    log_warn(cycle->scene->log, "the cycle before is not done: %zu vehicle(s) are left out of this one",
+             cycle->pending);
+    metric_add(cycle->scene->metrics, METRIC_CYCLES_OVERRUN, 1);
+    cycle->open = false;
+}
+
+/* ---- turns ---- */
+
+static void count_turn(struct cycle *cycle, const struct turn_result *result)
+{
+    static const enum metric metrics[] = {METRIC_TURNS_OK, METRIC_TURNS_TIMEOUT, METRIC_TURNS_ERROR};
+    size_t *const totals[] = {&cycle->totals.ok, &cycle->totals.timeout, &cycle->totals.error};
+    metric_add(cycle->scene->metrics, metrics[result->status], 1);
+    ++*totals[result->status];
+    cycle->totals.rows_added += result->rows_added;
+    cycle->totals.bytes += result->bytes;
+}
+
+static void on_turn(void *context, const struct turn_result *result)
+{
+    struct fleet_slot *slot = context;
+    struct cycle *cycle = slot->cycle;
+    bool changed = slot->had_turn ? slot->last_status != result->status : result->status != TURN_OK;
+    uint32_t random;
+    random_bytes(&random, sizeof(random));
+    bool dead = !result->reached && !result->not_ours && result->status != TURN_OK;
+    slot->failures = dead ? slot->failures + 1 : 0;
+    slot->due_us =
+        slot->started_us + fleet_backoff_us(slot->failures, cycle->scene->settings->sync_interval_s, random);
+    slot->running = false;
+    slot->had_turn = true;
+    slot->last_status = result->status;
+    slot->behind_us = result->behind_us;
+    cycle_log_turn(cycle->scene->log, cycle->totals.vehicles, slot->name, result, changed);
+    count_turn(cycle, result);
+    if (cycle->open && slot->number == cycle->number && --cycle->pending == 0)
+        end_cycle(cycle);
+}
+
+static const struct puller_kind *kind_of(const struct vehicle *vehicle)
+{
+    static const struct puller_kind *const kinds[] = {&agent_puller, &outbound_puller, NULL};
+    return vehicle->host[0] == '\0' ? NULL : kinds[vehicle->transport];
+}
+
+static void start_turn(struct cycle *cycle, struct fleet_slot *slot, const struct vehicle *vehicle)
+{
+    struct error err;
+    if (slot->running || monotonic(cycle) < slot->due_us ||
+        !writer_has_room(cycle->scene->writer, sizeof(struct write_job))) {
+        cycle->totals.left_out++;
+        return;
+    }
+    if (slot->puller == NULL)
+        slot->puller = kind_of(vehicle)->new (cycle->scene, vehicle, &err);
+    if (slot->puller == NULL) {
+        log_warn(cycle->scene->log, "[%s] %s", slot->name, err.text);
+        cycle->totals.error++;
+        return;
+    }
+    slot->cycle = cycle;
+    slot->running = true;
+    slot->number = cycle->number;
+    slot->started_us = monotonic(cycle);
+    cycle->pending++;
+    slot->puller->kind->start(slot->puller, vehicle, on_turn, slot);
+}
+
+/* ---- the beginning of a cycle ---- */
+
+static size_t take_vehicles(struct cycle *cycle, const struct vehicle *vehicles, size_t count)
+{
+    size_t pulled = 0;
+    for (size_t i = 0; i < cycle->slots.count; i++)
+        cycle->slots.list[i]->is_ours = false;
+    for (size_t i = 0; i < count; i++) {
+        struct error err;
+        if (kind_of(&vehicles[i]) == NULL)
+            continue;
+        if (fleet_slots_take(&cycle->slots, &vehicles[i], &err) == NULL)
+            log_warn(cycle->scene->log, "[%s] %s", vehicles[i].client_id, err.text);
+        else
+            pulled++;
+    }
+    fleet_slots_drop_others(&cycle->slots);
+    return pulled;
+}
+
+static void begin(struct cycle *cycle, const struct vehicle *vehicles, size_t count)
+{
+    if (cycle->open)
+        end_overrun(cycle);
+    cycle->number++;
+    cycle->pending = 0;
+    cycle->open = true;
+    cycle->started_us = monotonic(cycle);
+    cycle->totals = (struct cycle_totals){.vehicles = take_vehicles(cycle, vehicles, count)};
+    cycle_log_start(cycle->scene->log, cycle->totals.vehicles);
+    for (size_t i = 0; i < count; i++) {
+        struct fleet_slot *slot = fleet_slots_find(&cycle->slots, vehicles[i].vehicle_id);
+        if (slot != NULL)
+            start_turn(cycle, slot, &vehicles[i]);
+    }
+    if (cycle->pending == 0)
+        end_cycle(cycle);
+}
+
+static void on_loaded(void *context, const struct vehicle *vehicles, size_t count, const struct error *err)
+{
+    struct cycle *cycle = context;
+    cycle->loading = false;
+    if (err != NULL)
+        log_warn(cycle->scene->log, "no cycle: which vehicles are ours could not be read: %s", err->text);
+    else if (!keeper_holds(cycle->keeper))
+        log_warn(cycle->scene->log, "no cycle: our leases could not be renewed");
+    else
+        begin(cycle, vehicles, count);
+}
+
+static void load(struct cycle *cycle)
+{
+    bool there = writer_is_connected(cycle->scene->writer);
+    if (!there && !cycle->away)
+        log_warn(cycle->scene->log, "no cycle: PostgreSQL is away");
+    cycle->away = !there;
+    if (!there)
+        return;
+    cycle->loading = true;
+    keeper_load(cycle->keeper, NULL, on_loaded, cycle);
+}
+
+static void on_tick(void *context, uint64_t times)
+{
+    struct cycle *cycle = context;
+    (void)times;
+    loop_timer_set(cycle->timer, cycle->scene->settings->sync_interval_s * S_MS, 0);
+    if (cycle->loading)
+        log_warn(cycle->scene->log, "no cycle: PostgreSQL has not said yet which vehicles are ours");
+    else
+        load(cycle);
+}
+
+/* ---- `once` ---- */
+
+static void on_once_loaded(void *context, const struct vehicle *vehicles, size_t count,
+                           const struct error *err)
+{
+    struct cycle *cycle = context;
+    struct error none;
+    cycle->loading = false;
+    if (err == NULL && count == 0 && cycle->only[0] != '\0') {
+        error_set(&none, ERR_NOT_FOUND, "no vehicle has the client_id or the name `%s`", cycle->only);
+        err = &none;
+    }
+    if (err != NULL)
+        end_once(cycle, err);
+    else
+        begin(cycle, vehicles, count);
+}
+
+/* PostgreSQL is waited for, then the turns, then the gaps. */
+static void look_once(struct cycle *cycle)
+{
+    struct error err;
+    bool begun = cycle->loading || cycle->number > 0;
+    if (begun) {
+        if (!cycle->loading && !cycle->open && !anybody_is_filling(cycle))
+            end_once(cycle, NULL);
+        return;
+    }
+    if (writer_is_connected(cycle->scene->writer)) {
+        cycle->loading = true;
+        keeper_load(cycle->keeper, cycle->only[0] != '\0' ? cycle->only : NULL, on_once_loaded, cycle);
+    } else if (monotonic(cycle) > cycle->once_until_us) {
+        error_set(&err, ERR_UNREACHABLE, "PostgreSQL cannot be reached");
+        end_once(cycle, &err);
+    }
+}
+
+void cycle_once(struct cycle *cycle, const char *only,
+                void (*done)(void *context, const struct cycle_totals *totals, const struct error *err),
+                void *context)
+{
+    cycle->is_once = true;
+    cycle->once_done = done;
+    cycle->once_context = context;
+    cycle->once_until_us = monotonic(cycle) + (int64_t)ONCE_CONNECT_S * US_PER_S;
+    if (only != NULL && !text_copy(cycle->only, sizeof(cycle->only), view_of(only)))
+        memset(cycle->only, '?', sizeof(cycle->only) - 1); /* nobody has so long a name */
+    loop_timer_set(cycle->timer, 0, ONCE_LOOK_MS);
+}
+
+/* ---- for its owner ---- */
+
+static void on_timer(void *context, uint64_t times)
+{
+    struct cycle *cycle = context;
+    if (cycle->is_once)
+        look_once(cycle);
+    else
+        on_tick(cycle, times);
+}
+
+struct cycle *cycle_new(const struct sync_scene *scene, struct keeper *keeper, struct error *err)
+{
+    struct cycle *cycle = calloc(1, sizeof(*cycle));
+    if (cycle == NULL) {
+        error_set(err, ERR_MEMORY, "no memory for the cycle");
+        return NULL;
+    }
+    cycle->scene = scene;
+    cycle->keeper = keeper;
+    cycle->timer = loop_timer(scene->loop, -1, 0, on_timer, cycle, err);
+    if (cycle->timer != NULL)
+        cycle->gauges = loop_timer(scene->loop, GAUGES_MS, GAUGES_MS, show, cycle, err);
+    if (cycle->gauges == NULL) {
+        cycle_free(cycle);
+        return NULL;
+    }
+    return cycle;
+}
+
+void cycle_free(struct cycle *cycle)
+{
+    if (cycle == NULL)
+        return;
+    fleet_slots_clear(&cycle->slots);
+    loop_remove(cycle->timer);
+    loop_remove(cycle->gauges);
+    free(cycle);
+}
+
+bool cycle_run(struct cycle *cycle, struct error *err)
+{
+    (void)err;
+    loop_timer_set(cycle->timer, 0, 0);
+    return true;
+}

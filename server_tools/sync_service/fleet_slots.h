@@ -1,0 +1,41 @@
+/* The vehicles that are ours and how each one's turns went: found by vehicle_id. Knows nothing of when turns
+ * are. Threads: the loop's. */
+#ifndef SERVER_TOOLS_SYNC_SERVICE_FLEET_SLOTS_H
+#define SERVER_TOOLS_SYNC_SERVICE_FLEET_SLOTS_H
+
+#include "server_tools/sync_service/cycle.h"
+
+struct fleet_slot {
+    struct cycle *cycle;
+    int64_t vehicle_id;
+    enum transport transport;
+    struct puller *puller; /* NULL: none yet */
+    bool is_ours;          /* in the list that was loaded last */
+    bool running;
+    unsigned number;   /* of the cycle that its turn belongs to */
+    unsigned failures; /* turns in a row that nothing answered */
+    bool had_turn;     /* the next is how it ended */
+    enum turn_status last_status;
+    int64_t started_us, due_us; /* monotonic; no turn before due_us */
+    int64_t behind_us;          /* of the last turn that was ok */
+    char name[VEHICLE_NAME_BYTES];
+};
+
+struct fleet_slots {
+    struct fleet_slot **list; /* by vehicle_id */
+    size_t count, capacity;
+};
+
+void fleet_slots_clear(struct fleet_slots *slots); /* frees pullers too */
+/* The vehicle's, made when it is new; its puller freed when the transport is another. */
+struct fleet_slot *fleet_slots_take(struct fleet_slots *slots, const struct vehicle *vehicle,
+                                    struct error *err) MUST_USE;
+struct fleet_slot *fleet_slots_find(const struct fleet_slots *slots, int64_t vehicle_id); /* or NULL */
+/* Those that are not ours any more go, and what they do is called off. */
+void fleet_slots_drop_others(struct fleet_slots *slots);
+
+/* How long nobody asks a vehicle that did not answer so many times: doubled, with jitter, so that it is asked
+ * again within CYCLE_BACKOFF_MAX_S. random: any number. */
+int64_t fleet_backoff_us(unsigned failures, int64_t interval_s, uint32_t random);
+
+#endif

@@ -1,0 +1,349 @@
+/* One live turn: /status, /channels, /data, /alarms, and all of it in one transaction.
+ *
+ *   status --failed--> commit (journal: timeout, error)
+ *     | ok
+ *   channels (failed: a note)
+ *   live --truncated--> live again, shorter; the rest is a gap
+ *     | --failed--> commit (journal)
+ *   ahead (what lies behind the service's now; truncated: a gap's)
+ *   alarms (failed: a note) --> commit --> done
+ */
+#include <stdlib.h>
+
+#include "server_tools/sync_service/outbound_internal.h"
+
+static void ask_channels(struct outbound *outbound);
+static void ask_live(struct outbound *outbound);
+static void ask_ahead(struct outbound *outbound);
+static void ask_alarms(struct outbound *outbound);
+
+/* ---- /status ---- */
+
+static void on_status(struct outbound *outbound, struct view body, const struct error *err)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct turn_result *result = &turn->result;
+    struct error why;
+    result->reached = turn->get.status != 0;
+    if (err == NULL && !outbound_status_read(body, &turn->status, &why)) {
+        error_wrap(&why, "/status");
+        err = &why;
+    }
+    if (err != NULL) {
+        outbound_turn_fail(outbound, err);
+        return;
+    }
+    turn->met = true;
+    turn->status_us = turn->get.duration_us;
+    turn->now_us = clock_utc_us(outbound->scene->clock);
+    memcpy(result->software_version, turn->status.software_version, sizeof(result->software_version));
+    result->db = turn->status.db_ok ? TURN_DB_OK : TURN_DB_FAILED;
+    if (outbound->calls_itself[0] != '\0' && strcmp(outbound->calls_itself, turn->status.name) != 0) {
+        char text[TURN_NOTE_BYTES];
+        outbound_note(text, "it calls itself `%.60s`, and `%.60s` before: is it the same machine?",
+                      turn->status.name, outbound->calls_itself);
+        outbound_turn_note(result, text);
+    }
+    memcpy(outbound->calls_itself, turn->status.name, sizeof(outbound->calls_itself));
+    ask_channels(outbound);
+}
+
+/* ---- /channels ---- */
+
+static void take_channels(struct outbound *outbound, struct job_channel *channels, size_t count)
+{
+    struct write_job *job = outbound->turn.batch.last;
+    int32_t *listed = count == 0 ? NULL : malloc(count * sizeof(*listed));
+    for (size_t i = 0; i < count && listed != NULL; i++)
+        listed[i] = channels[i].remote_id; /* in their order */
+    if (count == 0 || listed != NULL) {
+        free(outbound->listed);
+        outbound->listed = listed;
+        outbound->listed_count = count;
+        outbound->has_list = true;
+    }
+    free(job->channels);
+    job->channels = channels;
+    job->channel_count = count;
+    job->described_us = outbound->turn.now_us;
+}
+
+static void on_channels(struct outbound *outbound, struct view body, const struct error *err)
+{
+    struct job_channel *channels = NULL;
+    size_t count = 0;
+    struct error why;
+    if (err == NULL && !outbound_channels_read(body, &channels, &count, &why)) {
+        error_wrap(&why, "/channels");
+        err = &why;
+    }
+    if (err == NULL)
+        take_channels(outbound, channels, count);
+    else
+        outbound_turn_note(&outbound->turn.result, err->text);
+    ask_live(outbound);
+}
+
+static void ask_channels(struct outbound *outbound)
+{
+    struct outbound_get *get = &outbound->turn.get;
+    struct error err;
+    get->done = on_channels;
+    if (!outbound_get_small(get, "/channels", NULL, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+/* ---- the live window ---- */
+
+static bool same_home(struct windows a, struct windows b)
+{
+    return a.last_us == b.last_us && a.live_from_us == b.live_from_us && a.live_to_us == b.live_to_us;
+}
+
+static void make_plan(struct outbound *outbound)
+{
+    const struct sync_settings *settings = outbound->scene->settings;
+    struct outbound_turn *turn = &outbound->turn;
+    const struct windows_limits limits = {
+        .first_us = settings->pull_window_s * US_PER_S,
+        .settle_us = settings->pull_settle_ms * US_PER_MS,
+        .skew_us = settings->max_clock_skew_s * US_PER_S,
+    };
+    const struct windows_clock clock = {
+        .vehicle_us = turn->status.time_us,
+        .asked_us = turn->now_us - turn->status_us,
+        .answered_us = turn->now_us,
+        .old_offset_us = outbound->vehicle.clock_offset_us,
+        .old_checked_us = outbound->vehicle.checked_us,
+    };
+    turn->plan = windows_plan(outbound->home, &clock, &limits, outbound->narrow, &outbound->ahead);
+    turn->offset_us = windows_offset(&clock);
+    turn->now_limit_us = turn->now_us + limits.skew_us;
+    if (!same_home(outbound->home, turn->plan.home))
+        outbound->epoch++;
+    outbound->home = turn->plan.home;
+    turn->alarms_to_us = turn->status.time_us - limits.settle_us;
+    if (turn->plan.fell) {
+        outbound_turn_note(&turn->result, "its clock was stepped back");
+        if (turn->plan.ahead.to_us > turn->alarms_to_us)
+            turn->alarms_to_us = turn->plan.ahead.to_us;
+    }
+}
+
+static void on_live(struct outbound *outbound, struct view body, const struct error *err)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct outbound_batch *batch = &turn->batch;
+    struct error why;
+    (void)body;
+    if (err != NULL) {
+        outbound->narrow = err->code == ERR_TIMEOUT || err->code == ERR_LIMIT || err->code == ERR_UNREACHABLE;
+        outbound_turn_fail(outbound, err);
+        return;
+    }
+    if (turn->get.truncated) {
+        int64_t first_us = outbound->scene->settings->pull_window_s * US_PER_S;
+        if (!windows_narrow(&turn->plan.live, first_us, &why) ||
+            !outbound_get_data(&turn->get, turn->plan.live, &why))
+            outbound_turn_fail(outbound, &why);
+        return;
+    }
+    if (!outbound_get_rows(&turn->get, &batch->rows, &batch->row_count, &why)) {
+        outbound_turn_fail(outbound, &why);
+        return;
+    }
+    outbound->narrow = false;
+    ask_ahead(outbound);
+}
+
+static void ask_live(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    make_plan(outbound);
+    turn->get.done = on_live;
+    if (window_is_empty(turn->plan.live))
+        ask_ahead(outbound);
+    else if (!outbound_get_data(&turn->get, turn->plan.live, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+/* ---- behind our now, and what was written before a clock was stepped back ---- */
+
+static bool append_rows(struct outbound_batch *batch, const struct central_row *rows, size_t count,
+                        struct error *err)
+{
+    if (count == 0)
+        return true;
+    struct central_row *grown = realloc(batch->rows, (batch->row_count + count) * sizeof(*grown));
+    if (grown == NULL)
+        return error_set(err, ERR_MEMORY, "no memory for %zu rows", batch->row_count + count);
+    memcpy(grown + batch->row_count, rows, count * sizeof(*grown));
+    batch->rows = grown;
+    batch->row_count += count;
+    return true;
+}
+
+static void on_ahead(struct outbound *outbound, struct view body, const struct error *err)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    SCOPE_FREE struct central_row *rows = NULL;
+    size_t count;
+    struct error why;
+    (void)body;
+    if (err == NULL && !turn->get.truncated &&
+        (!outbound_get_rows(&turn->get, &rows, &count, &why) ||
+         !append_rows(&turn->batch, rows, count, &why)))
+        err = &why;
+    if (err != NULL) {
+        outbound_turn_fail(outbound, err);
+        return;
+    }
+    turn->ahead_home = !turn->get.truncated;
+    ask_alarms(outbound);
+}
+
+static void ask_ahead(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    turn->get.done = on_ahead;
+    turn->ahead_home = window_is_empty(turn->plan.ahead);
+    if (turn->ahead_home || outbound_gap_is_ahead(outbound))
+        ask_alarms(outbound);
+    else if (!outbound_get_data(&turn->get, turn->plan.ahead, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+/* ---- /alarms ---- */
+
+/* From where they came last, so that an answer that failed loses none. */
+static struct window alarms_window(const struct outbound *outbound)
+{
+    const struct outbound_turn *turn = &outbound->turn;
+    struct window window = {outbound->alarms_us, turn->alarms_to_us};
+    if (window.from_us == WINDOWS_NONE)
+        window.from_us = turn->plan.home.last_us;
+    else if (turn->plan.fell && window.from_us > windows_end(turn->plan.home))
+        window.from_us = windows_end(turn->plan.home);
+    if (outbound->alarms_span_us > 0 && window.to_us - window.from_us > outbound->alarms_span_us)
+        window.to_us = window.from_us + outbound->alarms_span_us;
+    return window;
+}
+
+static void alarms_failed(struct outbound *outbound, const struct error *err)
+{
+    const struct window *window = &outbound->turn.alarms;
+    if (err->code == ERR_LIMIT && window->to_us - window->from_us > 1)
+        outbound->alarms_span_us = (window->to_us - window->from_us) / 2;
+    outbound_turn_note(&outbound->turn.result, err->text);
+}
+
+static void on_alarms(struct outbound *outbound, struct view body, const struct error *err)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct write_job *job = turn->batch.last;
+    struct error why;
+    if (err == NULL && !outbound_alarms_read(body, &job->alarms, &job->alarm_count, &why)) {
+        error_wrap(&why, "/alarms");
+        err = &why;
+    }
+    turn->alarms_came = err == NULL;
+    if (err != NULL)
+        alarms_failed(outbound, err);
+    outbound_turn_commit(outbound);
+}
+
+static void ask_alarms(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    turn->alarms = alarms_window(outbound);
+    turn->get.done = on_alarms;
+    if (window_is_empty(turn->alarms))
+        outbound_turn_commit(outbound);
+    else if (!outbound_get_small(&turn->get, "/alarms", &turn->alarms, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+/* ---- the table of functions ---- */
+
+static void begin_turn(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    turn->started_us = clock_utc_us(outbound->scene->clock);
+    turn->result = (struct turn_result){.status = TURN_OK};
+    turn->plan = (struct window_plan){.fell = false};
+    turn->alarms = (struct window){0, 0};
+    turn->met = turn->ahead_home = turn->alarms_came = false;
+    turn->get.wire_bytes = 0;
+    turn->get.done = on_status;
+    turn->get.what = "/status";
+    turn->batch = (struct outbound_batch){.last = outbound_job(outbound, LANE_LIVE, &err)};
+    if (turn->batch.last == NULL)
+        outbound_turn_not_ours(outbound, &err);
+    else if (!outbound_get_small(&turn->get, "/status", NULL, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+static void start(struct puller *puller, const struct vehicle *vehicle,
+                  void (*done)(void *context, const struct turn_result *result), void *context)
+{
+    struct outbound *outbound = (struct outbound *)puller;
+    outbound->vehicle = *vehicle;
+    outbound->turn.running = true;
+    outbound->turn.done = done;
+    outbound->turn.context = context;
+    if (!outbound->gap.active) /* otherwise the table may be older than what is known here */
+        outbound->home = (struct windows){vehicle->last_sync_us, vehicle->live_from_us, vehicle->live_to_us};
+    bool has_alarms = strcmp(vehicle->store_id, OUTBOUND_STORE) == 0 && vehicle->alarms_seq > 0;
+    if (outbound->alarms_us == WINDOWS_NONE && has_alarms && outbound->home.last_us != WINDOWS_NONE) {
+        int64_t end_us = windows_end(outbound->home);
+        outbound->alarms_us = vehicle->alarms_seq < end_us ? vehicle->alarms_seq : end_us;
+    }
+    begin_turn(outbound);
+}
+
+static struct puller *new_puller(const struct sync_scene *scene, const struct vehicle *vehicle,
+                                 struct error *err)
+{
+    struct outbound *outbound = calloc(1, sizeof(*outbound));
+    if (outbound == NULL) {
+        error_set(err, ERR_MEMORY, "no memory for a vehicle");
+        return NULL;
+    }
+    outbound->book = channel_book_new(err);
+    if (outbound->book == NULL) {
+        free(outbound);
+        return NULL;
+    }
+    outbound->puller.kind = &outbound_puller;
+    outbound->scene = scene;
+    outbound->vehicle = *vehicle;
+    outbound->home = (struct windows){WINDOWS_NONE, WINDOWS_NONE, WINDOWS_NONE};
+    outbound->ahead = (struct windows_ahead){WINDOWS_NONE, WINDOWS_NONE};
+    outbound->alarms_us = WINDOWS_NONE;
+    outbound->turn.get.outbound = outbound;
+    outbound_gap_init(outbound);
+    return &outbound->puller;
+}
+
+static void free_puller(struct puller *puller)
+{
+    struct outbound *outbound = (struct outbound *)puller;
+    if (outbound == NULL)
+        return;
+    outbound->dead = true;
+    outbound->pending++;
+    outbound_get_clear(&outbound->turn.get);
+    outbound_gap_stop(outbound);
+    outbound_release(outbound);
+}
+
+static bool is_filling(const struct puller *puller)
+{
+    return ((const struct outbound *)puller)->gap.active;
+}
+
+const struct puller_kind outbound_puller = {new_puller, free_puller, start, is_filling};
