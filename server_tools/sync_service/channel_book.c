@@ -190,7 +190,7 @@ bool channel_book_by_name(struct channel_book *book, struct view name, int32_t *
 
 int32_t channel_book_count(const struct channel_book *book)
 {
-    return atomic_load(&book->count);
+    return book == NULL ? 0 : atomic_load(&book->count);
 }
 
 int32_t channel_book_remote_id(const struct channel_book *book, int32_t index)
@@ -225,12 +225,15 @@ void channel_book_reset(struct channel_book *book)
 
 uint64_t channel_book_described(const struct channel_book *book, int64_t *as_of_us)
 {
-    *as_of_us = book->described == 0 ? INT64_MIN : book->described_us;
-    return book->described;
+    uint64_t described = book == NULL ? 0 : book->described;
+    *as_of_us = described == 0 ? INT64_MIN : book->described_us;
+    return described;
 }
 
 void channel_book_set_described(struct channel_book *book, uint64_t digest, int64_t as_of_us)
 {
+    if (book == NULL)
+        return;
     book->described = digest;
     book->described_us = as_of_us;
 }

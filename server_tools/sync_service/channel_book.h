@@ -31,7 +31,7 @@ int32_t channel_book_count(const struct channel_book *book);
 int32_t channel_book_remote_id(const struct channel_book *book, int32_t index); /* -1: by name */
 struct view channel_book_name(const struct channel_book *book, int32_t index);  /* empty: by number */
 
-/* ---- the writer's ---- */
+/* ---- the writer's: a book that is NULL has no channels and keeps nothing ---- */
 int32_t channel_book_channel_id(const struct channel_book *book, int32_t index); /* 0: not looked up yet */
 void channel_book_set_channel_id(struct channel_book *book, int32_t index, int32_t channel_id);
 /* Every channel_id is looked up again: after a transaction that failed, a new description, another database.

@@ -64,12 +64,26 @@ struct job_journal {
     char note[256];
 };
 
+/* Where a job is in the queue. The writer's own (writer_queue.h). */
+struct job_place {
+    struct writer *writer;
+    struct write_job *next_head; /* of its bucket; of a vehicle's first job alone, as the next */
+    struct write_job *last;      /* of the vehicle's jobs */
+    struct write_job *behind;    /* the vehicle's next job */
+    struct write_job *before, *after;
+    enum writer_lane lane; /* where it is ready: a live one behind it takes it along */
+    bool taken;            /* by a thread */
+    bool settled;          /* its error says how it went */
+    size_t bytes;
+};
+
 struct write_job {
     struct letter letter; /* first: how it comes back */
     enum writer_lane lane;
     int64_t vehicle_id;
-    struct channel_book *book; /* the vehicle's; touched by nobody else until done */
-    int64_t now_limit_us;      /* readings later than this are quarantined; INT64_MAX: none */
+    /* The vehicle's; NULL: no rows. Until done nobody frees it; who reads may add to it. */
+    struct channel_book *book;
+    int64_t now_limit_us; /* readings later than this are quarantined; INT64_MAX: none */
 
     struct job_status status;
     struct job_channel
@@ -91,7 +105,8 @@ struct write_job {
     void *context;
     /* out */
     int64_t rows_added, rows_quarantined, alarms_added;
-    struct error error; /* the writer's own */
+    struct error error; /* the writer's own, as the next */
+    struct job_place place;
 };
 
 struct write_job *write_job_new(struct error *err) MUST_USE; /* everything at "leave" */

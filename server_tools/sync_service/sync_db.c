@@ -1,0 +1,30 @@
+#include "server_tools/sync_service/sync_db.h"
+
+#include "server_tools/central/central_postgres.h"
+
+bool sync_db_begin(struct pg *pg, struct error *err)
+{
+    if (pg_exec(pg, "BEGIN; SELECT set_config('app.user_role', 'superuser', true)", err))
+        return true;
+    pg_rollback(pg);
+    return false;
+}
+
+/* A role that is no member writes as itself: slower where row-level security binds it. */
+static bool take_role(struct pg *pg, struct error *err)
+{
+    return pg_exec(pg,
+                   "SELECT set_config('role', rolname, false) FROM pg_roles"
+                   " WHERE rolname = 'telehaul_sync' AND pg_has_role(oid, 'MEMBER')",
+                   err);
+}
+
+struct pg *sync_db_open(const char *db_url, struct error *err)
+{
+    struct pg *pg = pg_open(db_url, "telehaul sync_service", err);
+    if (pg != NULL && take_role(pg, err) && postgres_prepare(pg, err) && postgres_prepare_plans(pg, err) &&
+        pg_exec(pg, "SET lock_timeout = " SYNC_DB_LOCK_WAIT, err))
+        return pg;
+    pg_close(pg);
+    return NULL;
+}

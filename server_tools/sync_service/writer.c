@@ -1,0 +1,460 @@
+#include "server_tools/sync_service/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "server_tools/sync_service/sync_db.h"
+#include "server_tools/sync_service/writer_group.h"
+#include "server_tools/sync_service/writer_queue.h"
+
+enum {
+    THREADS_MIN = 2,
+    THREADS_MAX = 16,
+    RECONNECT_MIN_MS = 100,
+    PROBE_S = 5, /* a connection that has nothing to do is asked whether it stands */
+    STOP_S = 20, /* then what is being written is broken off */
+    MS_PER_S = 1000,
+};
+
+static const enum writer_lane lanes[LANES] = {LANE_LIVE, LANE_GAP};
+
+/* A connection's life:  TRYING -> UP -> TRYING ...; TRYING -> AWAY -> TRYING: nobody waits for one that is
+ * away.
+ */
+enum link { LINK_TRYING, LINK_UP, LINK_AWAY };
+
+struct writer_thread {
+    struct writer *writer;
+    pthread_t id;
+    bool live_only;
+    enum link link;          /* the lock's, as session.pg where another thread looks at it */
+    int64_t reconnect_ms;    /* the next pause */
+    struct error last_error; /* why it is away */
+    struct write_session session;
+    struct write_job *jobs[WRITER_GROUP_JOBS];
+};
+
+struct writer {
+    char *db_url;
+    struct mailbox *mailbox;
+    const struct clock *clock;
+    const struct log *log;
+    size_t thread_count;
+    struct writer_thread *threads[THREADS_MAX];
+
+    pthread_mutex_t lock; /* of the rest, up to the loop's own */
+    pthread_cond_t wake;  /* CLOCK_MONOTONIC */
+    struct writer_queue queue;
+    struct writer_counts counts;
+    bool stopping;
+
+    /* ---- the loop's own ---- */
+    size_t queue_bytes, bytes, unread;
+    bool stopped;
+    void (*room)(void *context);
+    void *room_context;
+};
+
+/* ---- back to the loop ---- */
+
+static void writer_free(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->thread_count; i++) {
+        write_session_clear(&writer->threads[i]->session);
+        free(writer->threads[i]);
+    }
+    pthread_cond_destroy(&writer->wake);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer->db_url);
+    free(writer);
+}
+
+static void say_room(struct writer *writer)
+{
+    void (*room)(void *context) = writer->room;
+    if (room == NULL || writer->bytes > writer->queue_bytes / 2)
+        return;
+    writer->room = NULL;
+    room(writer->room_context);
+}
+
+static void deliver(struct letter *letter)
+{
+    struct write_job *job = (struct write_job *)letter;
+    struct writer *writer = job->place.writer;
+    writer->bytes -= job->place.bytes;
+    job->done(job->context, job, job->error.code == ERR_NONE ? NULL : &job->error);
+    writer->unread--;
+    if (!writer->stopped)
+        say_room(writer);
+    else if (writer->unread == 0)
+        writer_free(writer);
+}
+
+/* With the lock: the next job of its vehicle is ready. */
+static void finish(struct writer *writer, struct write_job *job)
+{
+    queue_finish(&writer->queue, job);
+    writer->counts.jobs++;
+    writer->counts.failures += job->error.code != ERR_NONE;
+    if (job->error.code == ERR_NONE)
+        writer->counts.rows += (uint64_t)job->rows_added;
+    job->letter.read = deliver;
+    mailbox_post(writer->mailbox, &job->letter);
+}
+
+/* With the lock: what is ready in this lane, and what is behind it, fails. */
+static void fail_lane(struct writer *writer, enum writer_lane lane, const struct error *problem)
+{
+    struct write_job *job;
+    while (queue_take(&writer->queue, lane, 0, 1, &job) > 0) {
+        job->error = *problem;
+        finish(writer, job);
+    }
+}
+
+/* ---- connections ---- */
+
+static bool serves(const struct writer_thread *thread, enum writer_lane lane)
+{
+    return lane == LANE_LIVE || !thread->live_only;
+}
+
+/* With the lock: the reason why nobody will write this lane soon; NULL: somebody may. */
+static const struct error *why_away(const struct writer *writer, enum writer_lane lane)
+{
+    const struct error *why = NULL;
+    for (size_t i = 0; i < writer->thread_count; i++) {
+        const struct writer_thread *thread = writer->threads[i];
+        if (!serves(thread, lane))
+            continue;
+        if (thread->link != LINK_AWAY)
+            return NULL;
+        why = &thread->last_error;
+    }
+    return why;
+}
+
+/* With the lock. */
+static void fail_what_nobody_writes(struct writer *writer)
+{
+    for (size_t i = 0; i < COUNT_OF(lanes); i++) {
+        const struct error *why = why_away(writer, lanes[i]);
+        if (why != NULL)
+            fail_lane(writer, lanes[i], why);
+    }
+}
+
+static struct timespec monotonic_in(int64_t ms)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int64_t ns = time.tv_nsec + ms % MS_PER_S * US_PER_MS * US_PER_MS;
+    time.tv_sec += ms / MS_PER_S + ns / (INT64_C(1000) * US_PER_S);
+    time.tv_nsec = ns % (INT64_C(1000) * US_PER_S);
+    return time;
+}
+
+/* With the lock: until somebody says something, or so long. False: the time is over. */
+static bool wait_for(struct writer *writer, int64_t ms)
+{
+    const struct timespec end = monotonic_in(ms);
+    return pthread_cond_timedwait(&writer->wake, &writer->lock, &end) != ETIMEDOUT;
+}
+
+static void set_pg(struct writer_thread *thread, struct pg *pg, enum link link)
+{
+    struct pg *old = thread->session.pg;
+    pthread_mutex_lock(&thread->writer->lock);
+    thread->session.pg = pg;
+    thread->session.copy_right = COPY_NOT_ASKED;
+    thread->link = link;
+    pthread_mutex_unlock(&thread->writer->lock);
+    pg_close(old);
+}
+
+/* Said once for each time that PostgreSQL goes away, and when it is back. */
+static void be_away(struct writer_thread *thread, const struct error *problem)
+{
+    struct writer *writer = thread->writer;
+    struct error away = *problem;
+    if (thread->reconnect_ms == RECONNECT_MIN_MS)
+        log_warn(writer->log, "PostgreSQL is away, tried again until it is back: %s", problem->text);
+    away.code = ERR_UNREACHABLE; /* whatever it is: nothing is wrong with a job */
+    pthread_mutex_lock(&writer->lock);
+    thread->link = LINK_AWAY;
+    thread->last_error = away;
+    fail_what_nobody_writes(writer);
+    const struct timespec end = monotonic_in(thread->reconnect_ms);
+    while (!writer->stopping && pthread_cond_timedwait(&writer->wake, &writer->lock, &end) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&writer->lock);
+    thread->reconnect_ms *= 2;
+    if (thread->reconnect_ms > WRITER_RECONNECT_MAX_S * MS_PER_S)
+        thread->reconnect_ms = WRITER_RECONNECT_MAX_S * MS_PER_S;
+}
+
+static bool connect_now(struct writer_thread *thread, struct error *err)
+{
+    struct pg *pg = sync_db_open(thread->writer->db_url, err);
+    if (pg == NULL)
+        return false;
+    set_pg(thread, pg, LINK_UP);
+    if (thread->reconnect_ms > RECONNECT_MIN_MS)
+        log_info(thread->writer->log, "PostgreSQL is back");
+    thread->reconnect_ms = RECONNECT_MIN_MS;
+    return true;
+}
+
+/* ---- a thread ---- */
+
+/* With the lock. */
+static bool has_work(const struct writer_thread *thread)
+{
+    const struct writer_queue *queue = &thread->writer->queue;
+    return queue_has(queue, LANE_LIVE) || (!thread->live_only && queue_has(queue, LANE_GAP));
+}
+
+/* Waits for work; *count 0: none came for a while, or it is time to stop (then false). */
+static bool take_work(struct writer_thread *thread, size_t *count)
+{
+    struct writer *writer = thread->writer;
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->stopping && !has_work(thread) && wait_for(writer, PROBE_S * MS_PER_S))
+        continue;
+    bool go_on = !writer->stopping;
+    enum writer_lane lane = queue_has(&writer->queue, LANE_LIVE) ? LANE_LIVE : LANE_GAP;
+    *count = go_on && has_work(thread)
+                 ? queue_take(&writer->queue, lane, WRITER_GROUP_ROWS, WRITER_GROUP_JOBS, thread->jobs)
+                 : 0;
+    pthread_mutex_unlock(&writer->lock);
+    return go_on;
+}
+
+static void hand_back(struct writer_thread *thread, size_t count, size_t transactions, int64_t duration_us)
+{
+    struct writer *writer = thread->writer;
+    pthread_mutex_lock(&writer->lock);
+    for (size_t i = 0; i < count; i++)
+        finish(writer, thread->jobs[i]);
+    writer->counts.transactions += transactions;
+    writer->counts.last_transaction_us = duration_us;
+    if (queue_has(&writer->queue, LANE_LIVE) || queue_has(&writer->queue, LANE_GAP))
+        pthread_cond_broadcast(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static bool broke(const struct writer_thread *thread, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (thread->jobs[i]->error.code == ERR_UNREACHABLE)
+            return true;
+    }
+    return false;
+}
+
+/* Closes what broke and opens anew. False: it is away. */
+static bool reconnect(struct writer_thread *thread)
+{
+    struct error problem;
+    set_pg(thread, NULL, LINK_TRYING);
+    pthread_mutex_lock(&thread->writer->lock);
+    thread->writer->counts.reconnects++;
+    pthread_mutex_unlock(&thread->writer->lock);
+    return connect_now(thread, &problem);
+}
+
+/* A connection that had died while it had nothing to do costs nobody a job: a new one takes over. */
+static void write_jobs(struct writer_thread *thread, size_t count)
+{
+    int64_t begin_us = clock_monotonic_us(thread->writer->clock);
+    size_t transactions = write_group(&thread->session, thread->jobs, count);
+    if (broke(thread, count) && reconnect(thread) && !thread->session.begun)
+        transactions = write_group(&thread->session, thread->jobs, count);
+    hand_back(thread, count, transactions, clock_monotonic_us(thread->writer->clock) - begin_us);
+}
+
+static bool is_stopping(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool stopping = writer->stopping;
+    pthread_mutex_unlock(&writer->lock);
+    return stopping;
+}
+
+static void work_while_connected(struct writer_thread *thread)
+{
+    size_t count;
+    while (thread->session.pg != NULL && take_work(thread, &count)) {
+        if (count > 0)
+            write_jobs(thread, count);
+        else if (!pg_exec(thread->session.pg, "SELECT", NULL))
+            set_pg(thread, NULL, LINK_TRYING);
+    }
+}
+
+static void *run(void *context)
+{
+    struct writer_thread *thread = context;
+    struct error problem;
+    while (!is_stopping(thread->writer)) {
+        if (thread->session.pg == NULL && !connect_now(thread, &problem))
+            be_away(thread, &problem);
+        else
+            work_while_connected(thread);
+    }
+    set_pg(thread, NULL, LINK_AWAY);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static bool init_lock(struct writer *writer, struct error *err)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0)
+        return error_set(err, ERR_MEMORY, "no memory left for the writer");
+    bool done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(&writer->wake, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    return (done && pthread_mutex_init(&writer->lock, NULL) == 0) ||
+           error_set(err, ERR_MEMORY, "no lock for the writer");
+}
+
+static bool start_thread(struct writer *writer, struct error *err)
+{
+    struct writer_thread *thread = calloc(1, sizeof(*thread));
+    if (thread == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left for a writer");
+    thread->writer = writer;
+    thread->reconnect_ms = RECONNECT_MIN_MS;
+    thread->live_only = writer->thread_count == 0;
+    if (!write_session_init(&thread->session, writer->clock, err)) {
+        free(thread);
+        return false;
+    }
+    pthread_mutex_lock(&writer->lock); /* others look at the list already */
+    errno = pthread_create(&thread->id, NULL, run, thread);
+    bool started = errno == 0;
+    if (started)
+        writer->threads[writer->thread_count++] = thread;
+    pthread_mutex_unlock(&writer->lock);
+    if (started)
+        return true;
+    error_set_errno(err, "a thread to write to PostgreSQL");
+    write_session_clear(&thread->session);
+    free(thread);
+    return false;
+}
+
+struct writer *writer_start(const struct writer_config *config, struct error *err)
+{
+    struct writer *writer = calloc(1, sizeof(*writer));
+    char *db_url = strdup(config->db_url);
+    if (writer == NULL || db_url == NULL || !init_lock(writer, err)) {
+        error_set(err, ERR_MEMORY, "no memory left for the writer");
+        free(db_url);
+        free(writer);
+        return NULL;
+    }
+    writer->db_url = db_url;
+    writer->mailbox = config->mailbox;
+    writer->clock = config->clock;
+    writer->log = config->log;
+    writer->queue_bytes = config->queue_bytes;
+    size_t threads = config->connections < THREADS_MIN   ? THREADS_MIN
+                     : config->connections > THREADS_MAX ? THREADS_MAX
+                                                         : config->connections;
+    while (writer->thread_count < threads) {
+        if (!start_thread(writer, err)) {
+            writer_stop(writer);
+            return NULL;
+        }
+    }
+    return writer;
+}
+
+static void join(struct writer_thread *thread, const struct timespec *end)
+{
+    struct writer *writer = thread->writer;
+    if (pthread_clockjoin_np(thread->id, NULL, CLOCK_MONOTONIC, end) == 0)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    if (thread->session.pg != NULL)
+        pg_break(thread->session.pg);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(thread->id, NULL);
+}
+
+void writer_stop(struct writer *writer)
+{
+    struct error cancelled;
+    if (writer == NULL)
+        return;
+    error_set(&cancelled, ERR_CANCELLED, "the service stops");
+    pthread_mutex_lock(&writer->lock);
+    writer->stopping = true;
+    pthread_cond_broadcast(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    const struct timespec end = monotonic_in(STOP_S * MS_PER_S);
+    for (size_t i = 0; i < writer->thread_count; i++)
+        join(writer->threads[i], &end);
+    pthread_mutex_lock(&writer->lock);
+    for (size_t i = 0; i < COUNT_OF(lanes); i++)
+        fail_lane(writer, lanes[i], &cancelled);
+    pthread_mutex_unlock(&writer->lock);
+    writer->stopped = true;
+    if (writer->unread == 0)
+        writer_free(writer);
+}
+
+/* ---- from the loop ---- */
+
+void writer_put(struct writer *writer, struct write_job *job)
+{
+    size_t bytes = write_job_bytes(job);
+    writer->bytes += bytes;
+    writer->unread++;
+    pthread_mutex_lock(&writer->lock);
+    queue_put(&writer->queue, job);
+    job->place.writer = writer;
+    job->place.bytes = bytes;
+    fail_what_nobody_writes(writer);
+    pthread_cond_broadcast(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+bool writer_has_room(struct writer *writer, size_t bytes)
+{
+    return writer->bytes + bytes <= writer->queue_bytes;
+}
+
+void writer_on_room(struct writer *writer, void (*room)(void *context), void *context)
+{
+    writer->room = room;
+    writer->room_context = context;
+}
+
+bool writer_is_connected(const struct writer *writer)
+{
+    struct writer *open = (struct writer *)(uintptr_t)writer; /* the lock alone changes */
+    bool connected = false;
+    pthread_mutex_lock(&open->lock);
+    for (size_t i = 0; i < writer->thread_count; i++)
+        connected = connected || writer->threads[i]->link == LINK_UP;
+    pthread_mutex_unlock(&open->lock);
+    return connected;
+}
+
+struct writer_counts writer_counts(const struct writer *writer)
+{
+    struct writer *open = (struct writer *)(uintptr_t)writer; /* the lock alone changes */
+    pthread_mutex_lock(&open->lock);
+    struct writer_counts counts = writer->counts;
+    counts.queue_jobs = writer->queue.jobs;
+    pthread_mutex_unlock(&open->lock);
+    counts.queue_bytes = writer->bytes;
+    return counts;
+}
