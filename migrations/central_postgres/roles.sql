@@ -81,7 +81,7 @@ BEGIN
             ('channel_config',          'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('measurements',            'INSERT, SELECT',                 'SELECT'),
             ('measurements_quarantine', 'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
-            ('notice_rules',            'SELECT',                         'DELETE, INSERT, SELECT, UPDATE'),
+            ('notice_rules',            'DELETE, INSERT, SELECT',         'DELETE, INSERT, SELECT, UPDATE'),
             ('notices',                 'SELECT',                         'SELECT'),
             ('oauth_accounts',          '',                               'DELETE, INSERT, SELECT, UPDATE'),
             ('revoked_tokens',          '',                               'DELETE, INSERT, SELECT'),
