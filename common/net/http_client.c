@@ -211,7 +211,8 @@ bool http_client_exchange(struct http_client *client, struct http_exchange *exch
     CURLcode code = curl_easy_perform(curl);
     http_curl_peer_pem(curl, &client->peer_pem); /* of a kept connection: stays what it was at its start */
     if (code != CURLE_OK) {
-        const struct http_failure failure = {&client->site, curl, code, client->message, client->connect_ms};
+        const struct http_failure failure = {&client->site,      curl,         code, client->message,
+                                             client->connect_ms, &client->head};
         return transfer.refused || sending.failed ? false : http_curl_explain(&failure, err);
     }
     /* for curl a connection that ends politely inside the headers is an answer without a body */

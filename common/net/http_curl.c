@@ -232,6 +232,17 @@ static bool timed_out(const struct http_failure *failure, struct error *err)
     return error_set(err, ERR_TIMEOUT, "%s:%u was too slow: %s", site->host, site->port, failure->message);
 }
 
+/* What libcurl says to a header line of more than 100 KiB, too. */
+static bool out_of_memory(const struct http_failure *failure, struct error *err)
+{
+    const struct http_site *site = failure->site;
+    if (http_curl_is_connected(failure->curl) && failure->head->status == 0)
+        return error_set(err, ERR_PROTOCOL,
+                         "%s:%u does not answer as it should: a header without an end (or no memory is left)",
+                         site->host, site->port);
+    return error_set(err, ERR_MEMORY, "no memory left for a request");
+}
+
 bool http_curl_explain(const struct http_failure *failure, struct error *err)
 {
     const struct http_site *site = failure->site;
@@ -255,7 +266,7 @@ bool http_curl_explain(const struct http_failure *failure, struct error *err)
         return error_set(err, ERR_UNREACHABLE, "the connection to %s:%u broke off: %s", site->host,
                          site->port, reason(failure));
     case CURLE_OUT_OF_MEMORY:
-        return error_set(err, ERR_MEMORY, "no memory left for a request");
+        return out_of_memory(failure, err);
     default:
         return error_set(err, ERR_PROTOCOL, "%s:%u does not answer as it should: %s", site->host, site->port,
                          reason(failure));

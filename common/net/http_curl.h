@@ -73,6 +73,7 @@ struct http_failure {
     CURLcode code;
     const char *message; /* curl's own */
     int64_t connect_ms;
+    const struct http_head *head; /* of the answer, as far as it came */
 };
 /* Always false. */
 bool http_curl_explain(const struct http_failure *failure, struct error *err);

@@ -255,8 +255,9 @@ bool http_transfer_outcome(struct http_transfer *transfer, CURLcode code, struct
         *err = transfer->err;
         return false;
     }
-    const struct http_failure failure = {&transfer->site, curl, code, transfer->easy->message,
-                                         transfer->pool->config.connect_ms};
+    const struct http_failure failure = {
+        &transfer->site, curl, code, transfer->easy->message, transfer->pool->config.connect_ms,
+        &transfer->head};
     return http_curl_explain(&failure, err);
 }
 

@@ -30,6 +30,15 @@ static void peer_close(struct loop_server_peer *peer)
     buf_clear(&peer->request);
 }
 
+static void send_continue(struct loop_server_peer *peer)
+{
+    struct view line = VIEW_LITERAL("HTTP/1.1 100 Continue\r\n\r\n");
+    assert_int_equal(send(peer->fd, line.data, line.size, MSG_NOSIGNAL), line.size);
+    peer->continued = true;
+    if (peer->server->deaf)
+        assert_true(loop_fd_events(peer->watch, 0));
+}
+
 /* True when the head is there, and the body by the length that stands in it. */
 static bool request_is_whole(struct loop_server_peer *peer)
 {
@@ -38,8 +47,11 @@ static bool request_is_whole(struct loop_server_peer *peer)
     const char *length = strstr(text, "Content-Length: ");
     if (end == NULL)
         return false;
-    if (strstr(text, "Expect: 100-continue") != NULL)
-        return true; /* it is answered at once */
+    bool expects = strstr(text, "Expect: 100-continue") != NULL;
+    if (expects && !peer->server->continues)
+        return true; /* it is refused before it sends */
+    if (expects && !peer->continued)
+        send_continue(peer);
     size_t body = length != NULL ? strtoul(length + 16, NULL, 10) : 0;
     return peer->request.size >= (size_t)(end - text) + 4 + body;
 }
@@ -60,6 +72,7 @@ static void note_request(struct loop_server_peer *peer)
         server->busy_most = server->busy;
     buf_reset(&peer->request);
     peer->answering = true;
+    peer->continued = false;
     peer->sent = 0;
 }
 

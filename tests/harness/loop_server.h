@@ -28,7 +28,7 @@ struct loop_server_peer {
     struct loop_watch *watch, *timer;
     struct buf request;
     size_t sent; /* of the answer */
-    bool answering;
+    bool answering, continued;
 };
 
 struct loop_server {
@@ -42,6 +42,8 @@ struct loop_server {
     unsigned busy, busy_most;       /* requests that are being answered */
     unsigned open;                  /* connections now */
     uint64_t flooded;               /* bytes */
+    bool continues;                 /* who expects 100 Continue gets it, else the answer */
+    bool deaf;                      /* behind the 100 Continue nothing is read any more */
     struct buf seen;                /* the last request, head and body */
     char *log;                      /* targets' first letters in order; may be NULL, else 256 bytes */
 };

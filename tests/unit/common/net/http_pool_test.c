@@ -1,46 +1,296 @@
+/* The queue: how many at once, in which order, and every way to end. */
 #include "tests/unit/common/net/pool_fixture.h"
 
 #include <stdio.h>
 
 #define OK_2 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-/* ---- answers ---- */
-
-static void takes_a_whole_answer(void **state)
+static void runs_many_at_once(void **state)
 {
+    enum { MANY = 200 };
     struct pool_fixture *fixture = *state;
-    const struct asked *sized =
-        ask_once(fixture, SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), GET);
-    assert_true(sized->ok);
-    assert_int_equal(sized->status, 200);
-    assert_string_equal(sized->body, "hello");
-    assert_int_equal(sized->wire_bytes, 5);
-    assert_true(sized->duration_us > 0);
-    const struct asked *chunked = ask_once(
-        fixture,
-        SCRIPT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), GET);
-    assert_true(chunked->ok);
-    assert_string_equal(chunked->body, "hello");
-    const struct asked *none = ask_once(fixture, SCRIPT("HTTP/1.1 204 No Content\r\n\r\n"), GET);
-    assert_true(none->ok);
-    assert_int_equal(none->status, 204);
+    pool_fixture_limits(fixture, MANY, MANY);
+    fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 300);
+    for (int i = 0; i < MANY; i++)
+        ask(fixture, GET);
+    run_to_end(fixture);
+    assert_int_equal(fixture->server.busy_most, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        assert_true(fixture->asked[i].ok);
+    assert_int_equal(http_pool_counts(fixture->pool).started, MANY);
 }
 
-static void keeps_connections_alive(void **state)
+static void waits_in_the_order_of_starts(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    char log[256] = "";
+    fixture->server.log = log;
+    fixture->server.script = SCRIPT(OK_2);
+    pool_fixture_limits(fixture, 1, 8);
+    static const char *const targets[] = {"/a", "/b", "/c", "/d", "/e"};
+    for (size_t i = 0; i < 5; i++)
+        ask(fixture, (struct http_pool_request){.target = targets[i]});
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 5); /* none from within start */
+    run_to_end(fixture);
+    assert_string_equal(log, "abcde");
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(fixture->order[i], i);
+}
+
+static void never_more_than_were_allowed(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    pool_fixture_limits(fixture, 3, 8);
+    fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 20);
+    for (int i = 0; i < 20; i++)
+        ask(fixture, GET);
+    run_for(fixture, 30);
+    assert_int_equal(http_pool_counts(fixture->pool).running, 3);
+    assert_true(http_pool_counts(fixture->pool).waiting >= 11);
+    run_to_end(fixture);
+    assert_int_equal(fixture->server.busy_most, 3);
+    assert_int_equal(fixture->server.connections, 3);
+}
+
+/* ---- from within done ---- */
+
+struct again {
+    struct pool_fixture *fixture;
+    int left;
+    bool in_start;
+};
+
+static void ask_again(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)
+{
+    struct again *again = context;
+    struct error err;
+    (void)transfer;
+    assert_false(again->in_start);
+    assert_null(answer->err);
+    if (--again->left == 0) {
+        loop_stop(again->fixture->loop);
+        return;
+    }
+    const struct http_pool_request request = {.host = "127.0.0.1",
+                                              .port = again->fixture->server.port,
+                                              .method = "GET",
+                                              .target = "/",
+                                              .done = ask_again,
+                                              .context = again};
+    again->in_start = true;
+    assert_non_null(http_pool_start(again->fixture->pool, &request, &err));
+    again->in_start = false;
+}
+
+static void an_end_may_start_the_next(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct again again = {.fixture = fixture, .left = 51};
+    struct error err;
+    fixture->server.script = SCRIPT(OK_2);
+    pool_fixture_limits(fixture, 1, 1);
+    ask_again(&again, NULL, &(struct http_pool_answer){0});
+    assert_true(loop_run(fixture->loop, &err));
+    assert_int_equal(fixture->server.requests, 50);
+    assert_int_equal(fixture->server.connections, 1);
+}
+
+/* ---- ends on request ---- */
+
+static void check_cancelled(const struct asked *asked)
+{
+    assert_int_equal(asked->ends, 1);
+    assert_int_equal(asked->err.code, ERR_CANCELLED);
+}
+
+static void is_cancelled_while_it_waits(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    pool_fixture_limits(fixture, 1, 1);
+    fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 100);
+    const struct asked *first = ask(fixture, GET);
+    const struct asked *second = ask(fixture, GET);
+    const struct asked *third = ask(fixture, GET);
+    http_transfer_cancel(second->transfer); /* before its first turn */
+    assert_int_equal(second->ends, 0);
+    run_for(fixture, 30);
+    check_cancelled(second);
+    http_transfer_cancel(third->transfer); /* in the queue */
+    http_transfer_cancel(third->transfer); /* twice is once */
+    run_to_end(fixture);
+    check_cancelled(third);
+    assert_true(first->ok);
+    assert_int_equal(fixture->server.requests, 1);
+}
+
+static void is_cancelled_while_it_runs(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    static const struct loop_server_script scripts[] = {
+        {.answer = {"", 0}, .then = THEN_SILENT},                               /* no answer yet */
+        {.answer = {"HTTP/1.1 200 OK\r\nContent-Le", 27}, .then = THEN_SILENT}, /* in its head */
+        {.answer = {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", 39},
+         .then = THEN_SILENT}, /* in its body */
+    };
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+        fixture->server.script = scripts[i];
+        const struct asked *asked = ask(fixture, GET);
+        run_for(fixture, 50);
+        assert_int_equal(asked->ends, 0);
+        http_transfer_cancel(asked->transfer);
+        run_to_end(fixture);
+        check_cancelled(asked);
+        run_for(fixture, 10);
+        assert_int_equal(fixture->server.open, 0); /* a connection in the middle of an answer is no use */
+    }
+    fixture->server.script = SCRIPT(OK_2);
+    const struct asked *next = ask(fixture, GET);
+    run_to_end(fixture);
+    assert_true(next->ok);
+}
+
+static void is_cancelled_while_it_connects(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    /* a name needs the resolver's thread; the cancel comes before its answer */
+    const struct asked *named = ask(fixture, (struct http_pool_request){.host = "localhost"});
+    const struct asked *tls = ask(fixture, (struct http_pool_request){.tls = true}); /* no handshake comes */
+    fixture->server.script = SCRIPT("", .then = THEN_SILENT);
+    run_for(fixture, 1);
+    http_transfer_cancel(named->transfer);
+    http_transfer_cancel(tls->transfer);
+    run_to_end(fixture);
+    check_cancelled(named);
+    check_cancelled(tls);
+}
+
+static enum http_take cancel_in_piece(void *context, struct view piece)
+{
+    struct asked *asked = context;
+    asked->taken += piece.size;
+    http_transfer_cancel(asked->transfer);
+    return HTTP_TAKEN;
+}
+
+static bool cancel_in_headers(void *context, struct http_transfer *transfer)
+{
+    const struct asked *asked = context;
+    assert_ptr_equal(asked->transfer, transfer);
+    http_transfer_cancel(transfer);
+    return true;
+}
+
+static void is_cancelled_by_its_own_callbacks(void **state)
 {
     struct pool_fixture *fixture = *state;
     fixture->server.script = SCRIPT(OK_2);
-    for (int i = 0; i < 5; i++) {
-        ask(fixture, GET);
-        run_to_end(fixture);
+    const struct asked *piece = ask(fixture, (struct http_pool_request){.piece = cancel_in_piece});
+    const struct asked *headers = ask(fixture, (struct http_pool_request){.headers_done = cancel_in_headers});
+    run_to_end(fixture);
+    check_cancelled(piece);
+    assert_int_equal(piece->taken, 2);
+    check_cancelled(headers);
+}
+
+static void is_cancelled_while_it_is_paused(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    fixture->server.script =
+        SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", .then = THEN_FLOOD);
+    struct asked *asked = ask_streaming(fixture, GET);
+    asked->pause_at = 1;
+    run_for(fixture, 50);
+    assert_int_equal(asked->ends, 0);
+    http_transfer_resume(asked->transfer);
+    http_transfer_cancel(asked->transfer); /* counts more */
+    run_to_end(fixture);
+    check_cancelled(asked);
+}
+
+static void ends_all_when_it_is_freed(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    pool_fixture_limits(fixture, 4, 4);
+    fixture->server.script = SCRIPT(OK_2);
+    ask(fixture, GET);
+    run_to_end(fixture); /* so that there is an idle connection, too */
+    fixture->server.script =
+        SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", .then = THEN_FLOOD);
+    struct asked *paused = ask_streaming(fixture, GET);
+    paused->pause_at = 1;
+    for (int i = 0; i < 6; i++)
+        ask_streaming(fixture, GET);
+    run_for(fixture, 50);
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 3);
+    http_pool_free(fixture->pool);
+    fixture->pool = NULL;
+    for (size_t i = 1; i < fixture->count; i++)
+        check_cancelled(&fixture->asked[i]);
+}
+
+static void refuse_to_start(void *context, struct http_transfer *transfer,
+                            const struct http_pool_answer *answer)
+{
+    struct again *again = context;
+    struct error err;
+    const struct http_pool_request request = {
+        .host = "127.0.0.1", .port = 1, .method = "GET", .target = "/", .done = refuse_to_start};
+    (void)transfer;
+    assert_int_equal(answer->err->code, ERR_CANCELLED);
+    assert_null(http_pool_start(again->fixture->pool, &request, &err));
+    assert_int_equal(err.code, ERR_CANCELLED);
+    again->left--;
+}
+
+static void starts_nothing_while_it_is_freed(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct again again = {.fixture = fixture, .left = 1};
+    struct error err;
+    const struct http_pool_request request = {.host = "127.0.0.1",
+                                              .port = fixture->server.port,
+                                              .method = "GET",
+                                              .target = "/",
+                                              .done = refuse_to_start,
+                                              .context = &again};
+    assert_non_null(http_pool_start(fixture->pool, &request, &err));
+    http_pool_free(fixture->pool);
+    fixture->pool = NULL;
+    assert_int_equal(again.left, 0);
+    http_pool_free(NULL);
+}
+
+/* ---- requests that cannot be ---- */
+
+static void refuses_bad_requests(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    static const char *const broken[] = {"X: a\r\nY: b", NULL};
+    static const struct {
+        struct http_pool_request request;
+        enum error_code code;
+    } cases[] = {
+        {{.host = NULL, .target = "/"}, ERR_USAGE},
+        {{.host = "", .target = "/"}, ERR_USAGE},
+        {{.host = "a b", .target = "/"}, ERR_USAGE},
+        {{.host = "a/b", .target = "/"}, ERR_USAGE},
+        {{.host = "user@host", .target = "/"}, ERR_USAGE},
+        {{.host = "a\r\nb", .target = "/"}, ERR_USAGE},
+        {{.host = "a", .target = "x"}, ERR_INTERNAL},
+        {{.host = "a", .target = "/a b"}, ERR_INTERNAL},
+        {{.host = "a", .target = "/a\r\nHost: x"}, ERR_INTERNAL},
+        {{.host = "a", .target = "/", .headers = broken}, ERR_INTERNAL},
+        {{.host = "a", .target = "/", .tls = true, .pin = "abc"}, ERR_INPUT},
+        {{.host = "a", .target = "/", .tls = true, .pin = ""}, ERR_INPUT},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct http_pool_request request = cases[i].request;
+        struct error err = {0};
+        request.method = "GET";
+        assert_null(http_pool_start(fixture->pool, &request, &err));
+        assert_int_equal(err.code, cases[i].code);
     }
-    assert_int_equal(fixture->server.connections, 1);
-    assert_int_equal(fixture->server.requests, 5);
-    struct http_pool_counts counts = http_pool_counts(fixture->pool);
-    assert_int_equal(counts.started, 5);
-    assert_int_equal(counts.reused_connections, 4);
-    assert_int_equal(counts.failed, 0);
-    assert_int_equal(counts.running + counts.waiting, 0);
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pool_fixture_set_up, pool_fixture_tear_down)
@@ -51,8 +301,18 @@ int main(void)
     if (!http_client_global_init(&err))
         return 1;
     const struct CMUnitTest tests[] = {
-        TEST(takes_a_whole_answer),
-        TEST(keeps_connections_alive),
+        TEST(runs_many_at_once),
+        TEST(waits_in_the_order_of_starts),
+        TEST(never_more_than_were_allowed),
+        TEST(an_end_may_start_the_next),
+        TEST(is_cancelled_while_it_waits),
+        TEST(is_cancelled_while_it_runs),
+        TEST(is_cancelled_while_it_connects),
+        TEST(is_cancelled_by_its_own_callbacks),
+        TEST(is_cancelled_while_it_is_paused),
+        TEST(ends_all_when_it_is_freed),
+        TEST(starts_nothing_while_it_is_freed),
+        TEST(refuses_bad_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
