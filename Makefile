@@ -275,7 +275,7 @@ bench: all test-tools ## the figures of docs/performance.md, in one run
 screenshots: all ## pictures of the page, by the browser tests, into build/screenshots
 	@$(PYTHON) -m pytest -q -p no:cacheprovider --timeout=300 tests/browser
 
-soak: all recorder ## the long fault campaigns
+soak: all recorder test-tools ## the long fault campaigns
 	@TELEHAUL_KILLS=200 TELEHAUL_SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 	@$(MAKE) --no-print-directory V=asan fault-tools
 	@tests/fault/torture --per-kind 500 --slow

@@ -22,7 +22,8 @@ with named as (
     from measurements m join channel_config c using (vehicle_id, channel_id) join vehicles v using (vehicle_id)
     where m.time >= to_timestamp(0) + %(from_us)s * interval '1 microsecond'
       and m.time < to_timestamp(0) + %(to_us)s * interval '1 microsecond'),
-mixed as (select client_id, told %% 2147483647 as b, (time_us %% 2147483647 + told %% 2147483647) %% 2147483647 as c from named)
+mixed as (select client_id, told %% 2147483647 as b,
+                 (time_us %% 2147483647 + told %% 2147483647) %% 2147483647 as c from named)
 select client_id, count(*), sum(c * c %% 2147483647 * (b + 1) %% 2147483647)::bigint from mixed group by client_id"""
 
 
@@ -128,9 +129,9 @@ class Farm:
     # ---- what must have come home ----
     def expected(self, vehicles, from_us=0, to_us=None):
         """client_id -> (rows, hash) of [from_us, to_us)."""
-        done = subprocess.run([str(FARM), "expected", "--vehicles", f"{min(vehicles)}-{max(vehicles)}", "--start-us", str(self.start_us),
-                               "--from-us", str(from_us), "--to-us", str(to_us or now_us()), "--channels", str(self.channels),
-                               "--hertz", str(self.hertz)], capture_output=True, text=True, check=True)
+        argv = [FARM, "expected", "--vehicles", f"{min(vehicles)}-{max(vehicles)}", "--start-us", self.start_us, "--from-us", from_us,
+                "--to-us", to_us or now_us(), "--channels", self.channels, "--hertz", self.hertz]
+        done = subprocess.run(list(map(str, argv)), stdout=subprocess.PIPE, text=True, check=True)
         rows = [list(map(int, line.split())) for line in done.stdout.splitlines()]
         return {client_id(vehicle): (count, total) for vehicle, count, total in rows if vehicle in vehicles and count > 0}
 
@@ -145,11 +146,13 @@ class Farm:
         """client_id -> (expected, found) where they are not the same."""
         expected = self.expected(vehicles, from_us, to_us)
         found = self.found(database, vehicles, from_us, to_us)
-        return {name: (expected.get(name), found.get(name)) for name in {*expected, *found} if expected.get(name) != found.get(name)}
+        return {name: (expected.get(name), found.get(name)) for name in {*expected, *found}
+                if expected.get(name) != found.get(name)}
 
     def wait_home(self, database, vehicles, to_us, deadline_s=60):
         """Until all that was measured before to_us is in PostgreSQL once and unharmed."""
-        wait_until(lambda: not self.differences(database, vehicles, to_us=to_us), "every vehicle's rows at home", deadline_s, 0.5)
+        wait_until(lambda: not self.differences(database, vehicles, to_us=to_us), "every vehicle's rows at home",
+                   deadline_s, 0.5)
 
     def add_to(self, database, vehicles=None, transport="outbound"):
         """Rows of `vehicles`, as `sync_service vehicle add` makes them, but quickly."""

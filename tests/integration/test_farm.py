@@ -14,6 +14,7 @@ from telehaul import PROJECT
 
 HOUR_US = 3600 * 10**6
 VEHICLES = range(7)
+KEY = {"X-API-Key": API_KEY}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def moment(utc_us):
 
 
 def ask(farm, vehicle, path, timeout=10, **query):
-    return httpx.get(f"http://{address(vehicle)}:{farm.port}{path}", params=query, headers={"X-API-Key": API_KEY}, timeout=timeout)
+    return httpx.get(f"http://{address(vehicle)}:{farm.port}{path}", params=query, headers=KEY, timeout=timeout)
 
 
 def write_home(farm, cursor, vehicle, from_us, to_us):
@@ -43,7 +44,8 @@ def write_home(farm, cursor, vehicle, from_us, to_us):
         cursor.execute("insert into channel_config (vehicle_id, channel_id, remote_id, name) values (%s, %s, %s, %s)",
                        (vehicle, 100 - channel["channel_id"], channel["channel_id"], channel["name"]))
     for begin_us in range(from_us, to_us, 600 * 10**6):
-        answer = ask(farm, vehicle, "/data", **{"from": moment(begin_us), "to": moment(min(begin_us + 600 * 10**6, to_us))}).json()
+        end_us = min(begin_us + 600 * 10**6, to_us)
+        answer = ask(farm, vehicle, "/data", **{"from": moment(begin_us), "to": moment(end_us)}).json()
         assert answer["count"] == len(answer["rows"]) and not answer["truncated"]
         psycopg2.extras.execute_values(
             cursor, "insert into measurements (vehicle_id, channel_id, time, value) values %s",
@@ -53,10 +55,12 @@ def write_home(farm, cursor, vehicle, from_us, to_us):
 def test_what_it_answers_is_what_it_says_must_be_home(farm, postgres):
     with postgres.connect() as connection, connection.cursor() as cursor:
         cursor.execute((PROJECT / "migrations" / "central_postgres" / "0001_central.sql").read_text())
-        cursor.execute("create table measurements_all partition of measurements for values from ('2000-01-01Z') to ('2100-01-01Z')")
+        cursor.execute("create table measurements_all partition of measurements "
+                       "for values from ('2000-01-01Z') to ('2100-01-01Z')")
         to_us = farm.start_us + HOUR_US - 5 * 10**6
         for vehicle in (3, 4):
-            cursor.execute("insert into vehicles (vehicle_id, client_id, name) values (%s, %s, '')", (vehicle, client_id(vehicle)))
+            cursor.execute("insert into vehicles (vehicle_id, client_id, name) values (%s, %s, '')",
+                           (vehicle, client_id(vehicle)))
             write_home(farm, cursor, vehicle, farm.start_us, to_us)
         expected = farm.expected((3, 4), to_us=to_us)
         assert expected[client_id(3)][0] == 3595 * 25
@@ -64,7 +68,8 @@ def test_what_it_answers_is_what_it_says_must_be_home(farm, postgres):
         # the values of two channels swapped are a difference, and so is a row too few
         last = "time = (select max(time) from measurements where vehicle_id = %s)"
         cursor.execute("update measurements m set value = (select value from measurements o where o.vehicle_id = 3 and "
-                       f"o.time = m.time and o.channel_id = 197 - m.channel_id) where vehicle_id = 3 and channel_id in (98, 99) and {last}", (3,))
+                       "o.time = m.time and o.channel_id = 197 - m.channel_id) where vehicle_id = 3 and "
+                       f"channel_id in (98, 99) and {last}", (3,))
         cursor.execute(f"delete from measurements where vehicle_id = 4 and channel_id = 98 and {last}", (4,))
         assert set(farm.differences(postgres, (3, 4), to_us=to_us)) == {client_id(3), client_id(4)}
 
@@ -83,7 +88,7 @@ def test_a_long_window_is_truncated(farm):
 def test_the_key_is_asked_for(farm):
     url = f"http://{address(0)}:{farm.port}/status"
     assert httpx.get(url).status_code == 401
-    assert httpx.get(url, headers={"X-API-Key": API_KEY}).status_code == 200
+    assert httpx.get(url, headers=KEY).status_code == 200
 
 
 def test_status_over_tls(farm):
@@ -138,7 +143,8 @@ def test_one_byte_a_second(healthy):
     with pytest.raises(httpx.ReadTimeout):
         ask(healthy, 2, "/status", timeout=0.5)
     healthy.fault(2, "gigabyte")
-    with httpx.stream("GET", f"http://{address(2)}:{healthy.port}/status", headers={"X-API-Key": API_KEY, "Accept-Encoding": "identity"}) as answer:
+    headers = {**KEY, "Accept-Encoding": "identity"}
+    with httpx.stream("GET", f"http://{address(2)}:{healthy.port}/status", headers=headers) as answer:
         taken = 0
         for piece in answer.iter_raw():
             taken += len(piece)
