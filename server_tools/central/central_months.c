@@ -165,8 +165,10 @@ bool central_keep_months(struct pg *pg, int64_t now_us, int retention_months, st
     if (retention_months < 0 || retention_months > CENTRAL_MONTHS_KEPT_MAX)
         return error_set(err, ERR_USAGE, "months to keep: expected 0 to %d, not %d", CENTRAL_MONTHS_KEPT_MAX,
                          retention_months);
-    for (int number = this_month; number <= this_month + CENTRAL_MONTHS_AHEAD; number++)
-        occurs[number < MONTHS ? number + 1 : MONTHS + 1] = true;
+    for (int ahead = 0; ahead <= CENTRAL_MONTHS_AHEAD; ahead++) {
+        if (this_month >= 0 && this_month + ahead < MONTHS)
+            occurs[this_month + ahead + 1] = true;
+    }
     return make_missing(pg, occurs, err) &&
            (retention_months == 0 || drop_old(pg, now_us, retention_months, err));
 }
