@@ -6,3 +6,4 @@ $(call unit,server_tools/sync_service/agent_session,$(addprefix server_tools/syn
 sync_writer := $(addprefix server_tools/sync_service/,channel_book.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
 	writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
+$(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c write_job.c) server_tools/central/line_reader.c $(common_lib))
