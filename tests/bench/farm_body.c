@@ -57,7 +57,7 @@ static size_t write_row(char *out, const struct body *body, struct view moment, 
         *at++ = ',';
     memcpy(at, moment.data, moment.size);
     at += moment.size;
-    at += decimal_write_u64(at, (uint64_t)(body->channel + body->channel_shift));
+    at += decimal_write_u64(at, (uint64_t)body->channel + (uint64_t)body->channel_shift);
     memcpy(at, ",\"value\":", 9);
     at += 9;
     at += write_value(at, body->fault, body->vehicle, body->channel, body->tick);

@@ -260,7 +260,7 @@ void conns_tick(struct farm *farm)
 /* -1: nobody of ours. */
 static int32_t vehicle_at(const struct listener *listener, int fd)
 {
-    struct sockaddr_in local;
+    struct sockaddr_in local = {.sin_family = AF_INET};
     socklen_t size = sizeof(local);
     if (listener->vehicle >= 0)
         return listener->vehicle;
