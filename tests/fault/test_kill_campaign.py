@@ -16,6 +16,8 @@ import time
 import telehaul
 from telehaul import wait_until
 
+# A service that was killed again and again is left alone for so long (watchdog/supervisor.h).
+BACKOFF_MAX_S = 60
 KILLS = int(os.environ.get("TELEHAUL_KILLS", "20"))
 SEED = int(os.environ.get("TELEHAUL_SEED", str(random.SystemRandom().randrange(10**6))))
 WINDOW = 20000
@@ -134,7 +136,8 @@ def test_kill_at_random_loses_nothing(make_root, tmp_path):
         wait_until(lambda: not sync.running(), "the end of sync_client", deadline_s=120)
         assert fingerprint(root, last_seq) == before, f"committed readings changed after the kill of {victim}"
         assert alarms_before <= raised(root), f"a committed alarm is lost after the kill of {victim}"
-        wait_until(lambda: root.query("select max(seq) from readings")[0][0] > last_seq, "measuring to go on")
+        wait_until(lambda: root.query("select max(seq) from readings")[0][0] > last_seq, "measuring to go on",
+                   deadline_s=BACKOFF_MAX_S + telehaul.DEADLINE_S)
     print(f"killed {killed}")
 
     wait_until(lambda: telehaul.listens(root.agent_port), "the agent's port")
