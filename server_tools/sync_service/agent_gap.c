@@ -47,6 +47,7 @@ static bool start_piece(struct agent_gap *gap, struct error *err)
         .limit = behind < AGENT_GAP_PIECE_ROWS ? behind : AGENT_GAP_PIECE_ROWS,
     };
     const struct agent_readings_config config = {
+        .writer = gap->scene->writer,
         .session = gap->session,
         .home = gap->home,
         .ask = &ask,

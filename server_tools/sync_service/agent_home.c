@@ -12,14 +12,6 @@ struct parcel {
     struct home_position after; /* when it is committed */
 };
 
-/* Somebody who waits for the writer's room; gone when it has come. */
-struct waiter {
-    struct waiter *next;
-    struct agent_home *home; /* NULL: freed */
-    void (*wake)(void *context);
-    void *context;
-};
-
 struct agent_home {
     const struct sync_scene *scene;
     int64_t vehicle_id;
@@ -28,7 +20,6 @@ struct agent_home {
     struct parcel *first, **end; /* the first is the writer's while busy */
     bool busy;                   /* the first is on its way */
     bool orphan;                 /* freed; gone with the last job */
-    struct waiter *waiters;
 };
 
 /* ---- what is home ---- */
@@ -162,41 +153,6 @@ void agent_home_forget(struct agent_home *home, const void *context)
         if (parcel->put.context == context)
             parcel->put.done = NULL;
     }
-    for (struct waiter *waiter = home->waiters; waiter != NULL; waiter = waiter->next) {
-        if (waiter->context == context)
-            waiter->wake = NULL;
-    }
-}
-
-/* ---- room ---- */
-
-static void room_came(void *context)
-{
-    struct waiter *waiter = context;
-    struct waiter **at = waiter->home != NULL ? &waiter->home->waiters : NULL;
-    while (at != NULL && *at != waiter)
-        at = &(*at)->next;
-    if (at != NULL)
-        *at = waiter->next;
-    if (at != NULL && waiter->wake != NULL)
-        waiter->wake(waiter->context);
-    free(waiter);
-}
-
-bool agent_home_has_room(struct agent_home *home, size_t rows, void (*wake)(void *context), void *context)
-{
-    struct waiter *waiter;
-    if (writer_has_room(home->scene->writer, rows * sizeof(struct central_row)))
-        return true;
-    if (wake == NULL)
-        return false;
-    waiter = calloc(1, sizeof(*waiter));
-    if (waiter == NULL)
-        return true; /* rather a little more than never again */
-    *waiter = (struct waiter){home->waiters, home, wake, context};
-    home->waiters = waiter;
-    writer_on_room(home->scene->writer, room_came, waiter);
-    return false;
 }
 
 struct write_job *agent_home_job(const struct agent_home *home, enum writer_lane lane, struct error *err)
@@ -235,8 +191,6 @@ void agent_home_free(struct agent_home *home)
     if (home == NULL)
         return;
     home->orphan = true;
-    for (struct waiter *waiter = home->waiters; waiter != NULL; waiter = waiter->next)
-        waiter->home = NULL;
     if (!home->busy)
         free_home(home);
 }

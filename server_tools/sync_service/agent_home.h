@@ -50,12 +50,8 @@ struct home_put {
 };
 /* Errors: ERR_MEMORY: the job is freed, done is not called. */
 bool agent_home_put(struct agent_home *home, const struct home_put *put, struct error *err) MUST_USE;
-/* No callback with this context follows; the jobs themselves go on. */
+/* No `done` with this context follows; the jobs themselves go on. */
 void agent_home_forget(struct agent_home *home, const void *context);
-
-/* Whether the writer has room for so many rows more. When not, and wake is given, it is called once, from the
- * loop, when there is. */
-bool agent_home_has_room(struct agent_home *home, size_t rows, void (*wake)(void *context), void *context);
 
 /* A new job of this vehicle. Errors: ERR_MEMORY. */
 struct write_job *agent_home_job(const struct agent_home *home, enum writer_lane lane,

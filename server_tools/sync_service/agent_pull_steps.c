@@ -128,6 +128,7 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
         ask.since = pull->from > 0 ? since : "";
     }
     const struct agent_readings_config config = {
+        .writer = pull->scene->writer,
         .session = pull->session,
         .home = pull->home,
         .ask = &ask,

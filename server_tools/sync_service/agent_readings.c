@@ -11,6 +11,7 @@ enum { FIRST_ROWS = 1024 /* room at first; it doubles */ };
 struct agent_readings {
     struct agent_readings_config config;
     struct agent_export *export; /* NULL: it is over */
+    struct writer_waiter waiter;
     bool has_seq;
     int64_t limit; /* lines asked for; 0: all */
     int64_t last;  /* position of the last line: its seq, or its time */
@@ -134,14 +135,19 @@ static bool has_room(void *context)
     struct agent_readings *readings = context;
     if (readings->on_their_way >= AGENT_BATCHES_MAX)
         return false;
-    return agent_home_has_room(readings->config.home, readings->capacity + FIRST_ROWS,
-                               readings->on_their_way == 0 ? wake : NULL, readings);
+    size_t bytes = (readings->capacity + FIRST_ROWS) * sizeof(*readings->rows);
+    if (writer_has_room(readings->config.writer, bytes))
+        return true;
+    if (readings->on_their_way == 0)
+        writer_wait_for_room(readings->config.writer, &readings->waiter);
+    return false;
 }
 
 /* ---- the end ---- */
 
 static void free_readings(struct agent_readings *readings)
 {
+    writer_wait_no_more(readings->config.writer, &readings->waiter);
     free(readings->rows);
     free(readings);
 }
@@ -246,6 +252,7 @@ struct agent_readings *agent_readings_start(const struct agent_readings_config *
         return NULL;
     }
     readings->config = *config;
+    readings->waiter = (struct writer_waiter){.room = wake, .context = readings};
     readings->has_seq = config->ask->has_seq;
     readings->limit = config->ask->limit;
     readings->last = readings->after = config->ask->after;

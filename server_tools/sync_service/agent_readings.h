@@ -28,6 +28,7 @@ struct agent_readings_result {
 struct agent_readings;
 
 struct agent_readings_config {
+    struct writer *writer;
     struct agent_session *session;
     struct agent_home *home;
     const struct export_ask *ask; /* of readings; without seq, after is the time of the last one */

@@ -7,6 +7,7 @@ struct gap_lane {
     size_t parallel, running;
     struct gap_ticket *first, **last;
     bool no_room;
+    struct writer_waiter waiter;
 };
 
 static struct gap_ticket *take_first(struct gap_lane *lane)
@@ -114,5 +115,7 @@ void gap_lane_wait_for_room(struct gap_lane *lane, struct writer *writer)
     if (lane->no_room)
         return;
     lane->no_room = true;
-    writer_on_room(writer, room, lane);
+    lane->waiter.room = room;
+    lane->waiter.context = lane;
+    writer_wait_for_room(writer, &lane->waiter);
 }

@@ -53,8 +53,7 @@ struct writer {
     /* ---- the loop's own ---- */
     size_t queue_bytes, bytes, unread;
     bool stopped;
-    void (*room)(void *context);
-    void *room_context;
+    struct writer_waiter *waiters; /* for room, the first to be called first */
 };
 
 /* ---- back to the loop ---- */
@@ -71,13 +70,18 @@ static void writer_free(struct writer *writer)
     free(writer);
 }
 
+/* Whoever is called may wait again (for the next time), or let others wait no more. */
 static void say_room(struct writer *writer)
 {
-    void (*room)(void *context) = writer->room;
-    if (room == NULL || writer->bytes > writer->queue_bytes / 2)
-        return;
-    writer->room = NULL;
-    room(writer->room_context);
+    size_t count = 0;
+    for (const struct writer_waiter *waiter = writer->waiters; waiter != NULL; waiter = waiter->next)
+        count++;
+    for (; count > 0 && writer->waiters != NULL && writer->bytes <= writer->queue_bytes / 2; count--) {
+        struct writer_waiter *waiter = writer->waiters;
+        writer->waiters = waiter->next;
+        waiter->waits = false;
+        waiter->room(waiter->context);
+    }
 }
 
 static void deliver(struct letter *letter)
@@ -431,10 +435,27 @@ bool writer_has_room(struct writer *writer, size_t bytes)
     return writer->bytes + bytes <= writer->queue_bytes;
 }
 
-void writer_on_room(struct writer *writer, void (*room)(void *context), void *context)
+void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter)
 {
-    writer->room = room;
-    writer->room_context = context;
+    struct writer_waiter **at = &writer->waiters;
+    if (waiter->waits)
+        return;
+    while (*at != NULL)
+        at = &(*at)->next;
+    waiter->next = NULL;
+    waiter->waits = true;
+    *at = waiter;
+}
+
+void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter)
+{
+    struct writer_waiter **at = &writer->waiters;
+    if (!waiter->waits)
+        return;
+    while (*at != waiter)
+        at = &(*at)->next;
+    *at = waiter->next;
+    waiter->waits = false;
 }
 
 bool writer_is_connected(const struct writer *writer)

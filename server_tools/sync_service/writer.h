@@ -132,9 +132,19 @@ void writer_stop(struct writer *writer);
  * one lane or two. Never refuses: who fetches asks writer_has_room before he fetches more. */
 void writer_put(struct writer *writer, struct write_job *job);
 
-/* Whether so many bytes more fit into the queue. When not, `room` is called once when half of it is free. */
+/* Somebody who waits for room; his own, as long as he waits. */
+struct writer_waiter {
+    struct writer_waiter *next; /* the writer's own, as the next */
+    bool waits;
+    void (*room)(void *context);
+    void *context;
+};
+
+/* Whether so many bytes more fit into the queue. When not, whoever waits is called once, from the loop, when
+ * half of it is free. */
 bool writer_has_room(struct writer *writer, size_t bytes);
-void writer_on_room(struct writer *writer, void (*room)(void *context), void *context);
+void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter); /* no harm when he waits */
+void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter);  /* no harm when he does not */
 /* At least one connection stands: while it does not, nobody need fetch anything. */
 bool writer_is_connected(const struct writer *writer);
 

@@ -18,8 +18,7 @@ struct writer {
     size_t count;
     int put; /* all that ever were */
     bool full;
-    void (*room)(void *context);
-    void *room_context;
+    struct writer_waiter *waiter;
 };
 
 void writer_put(struct writer *writer, struct write_job *job)
@@ -35,10 +34,17 @@ bool writer_has_room(struct writer *writer, size_t bytes)
     return !writer->full;
 }
 
-void writer_on_room(struct writer *writer, void (*room)(void *context), void *context)
+void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter)
 {
-    writer->room = room;
-    writer->room_context = context;
+    writer->waiter = waiter;
+    waiter->waits = true;
+}
+
+void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter)
+{
+    if (waiter->waits)
+        writer->waiter = NULL;
+    waiter->waits = false;
 }
 
 /* The oldest job is committed, or fails. */

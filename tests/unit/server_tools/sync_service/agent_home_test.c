@@ -208,30 +208,6 @@ static void a_vehicle_may_go_while_its_jobs_are_written(void **state)
     assert_int_equal(fixture->fake.writer.put, 1);
 }
 
-static void wake(void *context)
-{
-    ++*(int *)context;
-}
-
-static void room_is_waited_for(void **state)
-{
-    struct fixture *fixture = *state;
-    struct writer *writer = &fixture->fake.writer;
-    int woken = 0;
-    assert_true(agent_home_has_room(fixture->home, 10, wake, &woken));
-    writer->full = true;
-    assert_false(agent_home_has_room(fixture->home, 10, NULL, NULL));
-    assert_null(writer->room);
-    assert_false(agent_home_has_room(fixture->home, 10, wake, &woken));
-    writer->room(writer->room_context);
-    assert_int_equal(woken, 1);
-    assert_false(agent_home_has_room(fixture->home, 10, wake, &woken));
-    agent_home_free(fixture->home);
-    fixture->home = NULL;
-    writer->room(writer->room_context);
-    assert_int_equal(woken, 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,7 +223,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(jobs_of_the_store_before_move_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_told_after_he_was_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_vehicle_may_go_while_its_jobs_are_written, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(room_is_waited_for, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,8 @@ static void start(struct fixture *fixture, const struct wish *wish)
                                    .has_seq = !wish->table,
                                    .after = 100,
                                    .limit = wish->limit};
-    const struct agent_readings_config config = {.session = &fixture->session,
+    const struct agent_readings_config config = {.writer = &fixture->fake.writer,
+                                                 .session = &fixture->session,
                                                  .home = fixture->home,
                                                  .ask = &ask,
                                                  .lane = LANE_GAP,
@@ -264,7 +265,10 @@ static void a_full_queue_is_waited_for(void **state)
     fixture->fake.writer.full = true;
     assert_int_equal(send_piece(fixture, buf_view(&fixture->body)), HTTP_PAUSE);
     fixture->fake.writer.full = false;
-    fixture->fake.writer.room(fixture->fake.writer.room_context);
+    struct writer_waiter *waiter = fixture->fake.writer.waiter;
+    assert_non_null(waiter);
+    waiter->waits = false;
+    waiter->room(waiter->context);
     assert_int_equal(fixture->session.call.resumed, 1);
     feed_all(fixture);
     end(fixture, 200, ERR_NONE);
