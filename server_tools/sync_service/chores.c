@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "server_tools/central/central_fleet.h"
+#include "server_tools/central/central_months.h"
 
 enum { S_MS = 1000, SCHEMA_MS = 10 * S_MS, MONTHS_MS = 3600 * S_MS };
 

@@ -7,3 +7,4 @@ sync_writer := $(addprefix server_tools/sync_service/,channel_book.c sync_db.c w
 	writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
 $(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c write_job.c) server_tools/central/line_reader.c $(common_lib))
+$(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
