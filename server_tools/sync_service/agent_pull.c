@@ -101,6 +101,16 @@ void agent_pull_export_failed(struct agent_pull *pull, const char *word, const s
     agent_pull_fail(pull, &err);
 }
 
+void agent_pull_small_failed(struct agent_pull *pull, const char *stream, const char *word,
+                             const struct error *failure)
+{
+    if (follow_store(pull, word))
+        return;
+    snprintf(pull->turn.note, sizeof(pull->turn.note), "%s did not come: %.*s", stream,
+             (int)sizeof(pull->turn.note) / 2, failure->text);
+    agent_pull_go_on(pull, strcmp(stream, "channels") == 0 ? STEP_ALARMS : STEPS);
+}
+
 /* ---- status ---- */
 
 static bool check_position(struct agent_pull *pull, struct error *err)

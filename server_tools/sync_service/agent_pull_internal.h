@@ -50,6 +50,11 @@ void agent_pull_fail(struct agent_pull *pull, const struct error *err);
 /* An export did not come whole: the new store is followed, or the turn fails. word: of the refusal. */
 void agent_pull_export_failed(struct agent_pull *pull, const char *word, const struct error *failure);
 
+/* Channels or alarms: readings are kept without them, and the journal says what was wrong. The next step, if
+ * it is not the new store's. */
+void agent_pull_small_failed(struct agent_pull *pull, const char *stream, const char *word,
+                             const struct error *failure);
+
 /* ---- agent_pull_steps.c ---- */
 enum step_way agent_pull_beginning(struct agent_pull *pull, struct error *err) MUST_USE;
 enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err) MUST_USE;

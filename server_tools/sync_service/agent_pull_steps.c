@@ -149,11 +149,11 @@ static void channels_done(void *context, struct agent_small_result *result)
     struct agent_pull *pull = context;
     pull->small = NULL;
     pull->turn.result.bytes += result->bytes;
-    struct write_job *job = result->err == NULL ? agent_turn_job(&pull->turn) : NULL;
     if (result->err != NULL) {
-        agent_pull_export_failed(pull, result->word, result->err);
+        agent_pull_small_failed(pull, "channels", result->word, result->err);
         return;
     }
+    struct write_job *job = agent_turn_job(&pull->turn);
     if (job == NULL) {
         agent_pull_end(pull);
         return;
@@ -213,7 +213,7 @@ static void alarms_done(void *context, struct agent_small_result *result)
     pull->small = NULL;
     pull->turn.result.bytes += result->bytes;
     if (result->err != NULL) {
-        agent_pull_export_failed(pull, result->word, result->err);
+        agent_pull_small_failed(pull, "alarms", result->word, result->err);
         return;
     }
     if (result->count >= AGENT_ALARMS_MAX) {
