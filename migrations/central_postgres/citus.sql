@@ -11,6 +11,8 @@ SELECT create_reference_table('revoked_tokens');
 SELECT create_reference_table('sync_workers');
 SELECT create_reference_table('notice_rules');
 SELECT create_reference_table('notices');
+SELECT create_reference_table('deployments');
+SELECT create_reference_table('deployment_vehicles');
 
 SELECT create_distributed_table('measurements', 'vehicle_id', shard_count => 64);
 SELECT create_distributed_table('measurements_quarantine', 'vehicle_id', colocate_with => 'measurements');

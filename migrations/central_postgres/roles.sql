@@ -79,6 +79,8 @@ BEGIN
             ('alarms_log',              'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('channel_changes',         'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('channel_config',          'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
+            ('deployment_vehicles',     'INSERT, SELECT, UPDATE',         'SELECT'),
+            ('deployments',             'INSERT, SELECT, UPDATE',         'SELECT'),
             ('measurements',            'INSERT, SELECT',                 'SELECT'),
             ('measurements_quarantine', 'DELETE, INSERT, SELECT, UPDATE', 'SELECT'),
             ('notice_rules',            'DELETE, INSERT, SELECT',         'DELETE, INSERT, SELECT, UPDATE'),

@@ -45,6 +45,11 @@ void chores_init(struct chores *chores, const struct sync_settings *settings, co
     add(chores, "old notices", NOTICE_FORGET_PERIOD_MS, notice_forget_old);
 }
 
+void chores_add(struct chores *chores, const struct chore *chore)
+{
+    chores->list[chores->count++] = *chore;
+}
+
 bool chores_prepare(struct chores *chores, struct error *err)
 {
     struct error problem;

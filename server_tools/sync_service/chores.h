@@ -23,6 +23,9 @@ struct chores {
 void chores_init(struct chores *chores, const struct sync_settings *settings, const struct clock *clock,
                  const struct log *log, struct metrics *metrics);
 
+/* One more, of another part's; at most KEEPER_CHORES_MAX in all. Before the keeper starts. */
+void chores_add(struct chores *chores, const struct chore *chore);
+
 /* Brings the schema up to date before the first cycle. PostgreSQL that is away is no error: the chore
  * `schema` does it as soon as it can. Errors: what else is wrong with the database. */
 bool chores_prepare(struct chores *chores, struct error *err) MUST_USE;

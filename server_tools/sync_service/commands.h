@@ -58,6 +58,16 @@ command_run command_notify_add; /* notify_commands.c */
 command_run command_notify_list;
 command_run command_notify_remove;
 command_run command_notify_test;
-/* rollout_*.c adds theirs here and in commands.c's table. */
+command_run command_rollout_start;  /* rollout_start.c */
+command_run command_rollout_status; /* rollout_commands.c */
+command_run command_rollout_pause;
+command_run command_rollout_resume;
+command_run command_rollout_abort;
+
+/* By name or client id; removed ones are not found. Errors: ERR_NOT_FOUND; ERR_USAGE, when several have the
+ * name. (vehicle_commands.c) */
+struct pg;
+enum { VEHICLE_ID_BYTES = 24 };
+bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], struct error *err) MUST_USE;
 
 #endif

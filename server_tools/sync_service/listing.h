@@ -6,7 +6,7 @@
 #include "common/base/buf.h"
 #include "common/store/pg.h"
 
-enum { LISTING_ID_BYTES = 24, LISTING_COLUMNS_MAX = 16 };
+enum { LISTING_COLUMNS_MAX = 16 };
 
 /* A column of timestamptz as RFC 3339 in UTC; its name must be said: LISTING_TIME("v.last_seen_at") " AS ..."
  */

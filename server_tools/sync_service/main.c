@@ -16,7 +16,11 @@ static const char usage[] = "sync_service --config FILE [--check-config]\n"
                             "agent|outbound|push] [--api-key KEY] ...\n"
                             "sync_service --config FILE vehicle list | set NAME ... | remove NAME\n"
                             "sync_service --config FILE notify add --user EMAIL --channel HOW ... | list | "
-                            "remove RULE | test RULE";
+                            "remove RULE | test RULE\n"
+                            "sync_service --config FILE rollout start PACKAGE [--waves 1,10%,100%] "
+                            "[--max-failures N] ...\n"
+                            "sync_service --config FILE rollout status [PACKAGE] | pause PACKAGE | resume "
+                            "PACKAGE | abort PACKAGE";
 
 static const char epilog[] = "Without a command it is the service: a cycle every SYNC_INTERVAL_SEC until "
                              "SIGTERM; SIGHUP reads the config anew.\n"
@@ -50,6 +54,15 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
                     "vehicle: whether the first agent that answers is taken for it (no)"),
         option_text("silent-after", &line->silent_after, "SECONDS",
                     "vehicle: when people are told that it is silent (SILENT_AFTER_SEC)"),
+        option_text("waves", &line->waves, "LIST",
+                    "rollout: how many vehicles, or which part of them, each wave goes up to (1,10%,100%)"),
+        option_text("max-failures", &line->max_failures, "N",
+                    "rollout: more than so many and it pauses by itself (0)"),
+        option_text("healthy", &line->healthy, "PART",
+                    "rollout: which part must report the new version before the next wave (90%)"),
+        option_words("vehicles", &line->vehicles, "NAME", "rollout: these alone, in this order"),
+        option_text("public-key", &line->public_key, "FILE",
+                    "rollout: who may sign the package (UPDATE_PUBLIC_KEY_FILE)"),
         option_text("user", &line->user, "EMAIL", "notify: who is told"),
         option_text("channel", &line->channel, "HOW", "notify: email, webhook or telegram"),
         option_text("target", &line->target, "WHERE",

@@ -47,9 +47,24 @@ static bool open_network(struct service *service, struct error *err)
     return service->gaps != NULL;
 }
 
+/* What needs signed sessions. */
+static bool open_rollouts(struct service *service, struct error *err)
+{
+    if (service->signer == NULL)
+        return true;
+    service->rollouts = rollout_desk_new(&service->scene, err);
+    if (service->rollouts == NULL)
+        return false;
+    const struct chore chore = {"rollouts", ROLLOUT_PERIOD_MS, rollout_desk_run, service->rollouts};
+    chores_add(&service->chores, &chore);
+    return true;
+}
+
 static bool open_keeper(struct service *service, bool lease, struct error *err)
 {
     chores_init(&service->chores, service->settings, service->clock, service->log, service->metrics);
+    if (lease && !open_rollouts(service, err))
+        return false;
     const struct keeper_config config = {
         .db_url = service->settings->db_url,
         .mailbox = service->mailbox,
@@ -109,10 +124,12 @@ void service_close(struct service *service)
     notice_sender_stop(service->notices);
     cycle_free(service->cycle);
     keeper_stop(service->keeper);
+    rollout_desk_stop(service->rollouts);
     http_pool_free(service->pool);
     writer_stop(service->writer);
     signer_stop(service->signer);
     mailbox_free(service->mailbox);
+    rollout_desk_free(service->rollouts);
     gap_lane_free(service->gaps);
     metrics_free(service->metrics);
     loop_free(service->loop);

@@ -5,6 +5,7 @@
 #include "server_tools/sync_service/chores.h"
 #include "server_tools/sync_service/cycle.h"
 #include "server_tools/sync_service/notice_sender.h"
+#include "server_tools/sync_service/rollout_desk.h"
 #include "server_tools/sync_service/signer.h"
 
 enum { SERVICE_IDLE_CONNECTIONS = 20000 }; /* kept alive between cycles */
@@ -23,6 +24,7 @@ struct service {
     struct chores chores;
     struct keeper *keeper;
     struct cycle *cycle;
+    struct rollout_desk *rollouts; /* NULL: no key for signed sessions was given */
     struct notice_sender *notices; /* NULL: `once` */
     struct sync_scene scene;
 };

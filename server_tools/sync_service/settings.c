@@ -92,26 +92,29 @@ static bool build_url(struct sync_settings *settings, struct error *err)
            text_copy(settings->db_url, sizeof(settings->db_url), buf_view(&url));
 }
 
-/* ---- the key of the signed sessions ---- */
+/* ---- paths ---- */
 
-/* A relative path starts at the config's folder, as everywhere; $TELEHAUL_KEY, which sync_client takes too,
- * at ours. */
+/* A relative path starts at the config's folder, as everywhere. value: CONFIG_TEXT_BYTES; "" stays. */
+static bool beside_config(const char *config_path, const char *key, char *value, struct error *err)
+{
+    const char *slash = config_path == NULL ? NULL : strrchr(config_path, '/');
+    struct path path;
+    if (value[0] == '\0' || value[0] == '/' || slash == NULL)
+        return true;
+    return path_printf(&path, err, "%.*s%s", (int)(slash + 1 - config_path), config_path, value) &&
+           (text_copy(value, CONFIG_TEXT_BYTES, view_of(path.text)) ||
+            error_set(err, ERR_USAGE, "%s: expected a path of at most %d bytes", key, CONFIG_TEXT_BYTES - 1));
+}
+
+/* The key of the signed sessions: $TELEHAUL_KEY, which sync_client takes too, starts at our folder. */
 static bool find_auth_key(const char *config_path, struct sync_settings *settings, struct error *err)
 {
     const char *variable = getenv("TELEHAUL_KEY");
-    const char *slash = config_path == NULL ? NULL : strrchr(config_path, '/');
-    struct path path;
     if (settings->auth_key_file[0] == '\0')
         return variable == NULL || text_copy(settings->auth_key_file, CONFIG_TEXT_BYTES, view_of(variable)) ||
                error_set(err, ERR_USAGE, "TELEHAUL_KEY: expected a path of at most %d bytes",
                          CONFIG_TEXT_BYTES - 1);
-    if (settings->auth_key_file[0] == '/' || slash == NULL)
-        return true;
-    return path_printf(&path, err, "%.*s%s", (int)(slash + 1 - config_path), config_path,
-                       settings->auth_key_file) &&
-           (text_copy(settings->auth_key_file, CONFIG_TEXT_BYTES, view_of(path.text)) ||
-            error_set(err, ERR_USAGE, "AUTH_KEY_FILE: expected a path of at most %d bytes",
-                      CONFIG_TEXT_BYTES - 1));
+    return beside_config(config_path, "AUTH_KEY_FILE", settings->auth_key_file, err);
 }
 
 bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
@@ -123,6 +126,8 @@ bool sync_settings_load(const char *config_path, bool strict, const struct log *
                                     : config_read(&table, config_path, &settings, err);
     if (!read || (config_path != NULL && !read_credentials(&table, config_path, &settings, err)) ||
         !read_environment(&table, &settings, err) || !find_auth_key(config_path, &settings, err) ||
+        !beside_config(config_path, "ROLLOUT_DIR", settings.rollout_dir, err) ||
+        !beside_config(config_path, "UPDATE_PUBLIC_KEY_FILE", settings.update_public_key_file, err) ||
         !build_url(&settings, err))
         return false;
     *out = settings;

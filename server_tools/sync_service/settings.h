@@ -24,6 +24,8 @@ struct sync_settings {
     int64_t silent_after_s;
     char vehicle_default_api_key[CONFIG_TEXT_BYTES];
     char auth_key_file[CONFIG_TEXT_BYTES]; /* RSA private key of the signed sessions; "": there are none */
+    char rollout_dir[CONFIG_TEXT_BYTES];   /* where packages of rollouts are kept */
+    char update_public_key_file[CONFIG_TEXT_BYTES]; /* who may sign them; "": that is not asked here */
     char metrics_bind[CONFIG_TEXT_BYTES];
     int64_t metrics_port; /* 0: off */
     /* Notices to people. "": that way is off. */
@@ -33,7 +35,7 @@ struct sync_settings {
     char telegram_token[CONFIG_TEXT_BYTES];
     char notice_ca_file[CONFIG_TEXT_BYTES]; /* whom notices trust over TLS, PEM; "": the system's */
     bool webhook_allow_private;             /* also http:// and addresses that are not public */
-    int log_level, log_format; /* enum log_level, enum log_format */
+    int log_level, log_format;              /* enum log_level, enum log_format */
 };
 
 /* config_path NULL: no file, the environment and the defaults alone. Errors: ERR_USAGE with file, line and

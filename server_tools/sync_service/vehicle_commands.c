@@ -158,9 +158,7 @@ static bool in_transaction(const struct command_scene *scene, change *run, struc
     return false;
 }
 
-/* By name or client id; removed ones are not found. Errors: ERR_NOT_FOUND; ERR_USAGE, when several have the
- * name. */
-static bool find(struct pg *pg, const char *name, char vehicle_id[LISTING_ID_BYTES], struct error *err)
+bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], struct error *err)
 {
     SCOPE_PG_RESULT struct pg_result *result =
         pg_query(pg,
@@ -175,7 +173,7 @@ static bool find(struct pg *pg, const char *name, char vehicle_id[LISTING_ID_BYT
                          name);
     if (pg_rows(result) == 2)
         return error_set(err, ERR_USAGE, "more than one vehicle has the name %s: say its client id", name);
-    return text_copy(vehicle_id, LISTING_ID_BYTES, pg_value(result, 0, 0)) ||
+    return text_copy(id, VEHICLE_ID_BYTES, pg_value(result, 0, 0)) ||
            error_set(err, ERR_INTERNAL, "its number");
 }
 
@@ -197,7 +195,7 @@ static bool make(struct pg *pg, const struct command_line *line, struct error *e
     if (pg_rows(made) == 0)
         return error_set(err, ERR_EXISTS,
                          "there is a vehicle %s already: `sync_service vehicle set` changes it", client_id);
-    char vehicle_id[LISTING_ID_BYTES];
+    char vehicle_id[VEHICLE_ID_BYTES];
     if (!text_copy(vehicle_id, sizeof(vehicle_id), pg_value(made, 0, 0)))
         return error_set(err, ERR_INTERNAL, "its number");
     const char *id = vehicle_id;
@@ -230,8 +228,8 @@ bool command_vehicle_add(const struct command_scene *scene, struct buf *out, str
 
 static bool alter(struct pg *pg, const struct command_line *line, struct error *err)
 {
-    char vehicle_id[LISTING_ID_BYTES];
-    if (!find(pg, line->words[0], vehicle_id, err))
+    char vehicle_id[VEHICLE_ID_BYTES];
+    if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;
     SCOPE_PG_RESULT struct pg_result *state =
@@ -251,8 +249,8 @@ bool command_vehicle_set(const struct command_scene *scene, struct buf *out, str
 
 static bool take_out(struct pg *pg, const struct command_line *line, struct error *err)
 {
-    char vehicle_id[LISTING_ID_BYTES];
-    if (!find(pg, line->words[0], vehicle_id, err))
+    char vehicle_id[VEHICLE_ID_BYTES];
+    if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;
     SCOPE_PG_RESULT struct pg_result *marked =

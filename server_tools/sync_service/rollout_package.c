@@ -1,0 +1,162 @@
+#include "server_tools/sync_service/rollout_package.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "common/crypto/hash.h"
+
+enum { FOLDER_MODE = 0750, COPY_BYTES = 1024 * 1024 };
+
+/* ---- taking one ---- */
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static bool describe(const struct package *package, struct rollout_package *out, struct error *err)
+{
+    const struct manifest *manifest = package_manifest(package);
+    snprintf(out->product, sizeof(out->product), "%s", manifest->product);
+    snprintf(out->version, sizeof(out->version), "%s", manifest->version);
+    snprintf(out->manifest_sha256, sizeof(out->manifest_sha256), "%s", package_manifest_sha256(package));
+    snprintf(out->signer, sizeof(out->signer), "%s", package_signer(package));
+    snprintf(out->notes, sizeof(out->notes), "%s", manifest->notes);
+    text_make_printable(out->notes);
+    return text_copy(out->signature, sizeof(out->signature), text_trim(package_signature(package))) ||
+           error_set(err, ERR_INPUT, "its signature is longer than any");
+}
+
+static bool look_at(int fd, const struct keyring *trusted, struct rollout_package *out, struct error *err)
+{
+    SCOPE_PACKAGE struct package *package = package_open(fd, trusted, err);
+    return package != NULL && package_read(package, NULL, err) && describe(package, out, err);
+}
+
+static bool verify(int fd, const char *key_file, struct rollout_package *out, struct error *err)
+{
+    struct keyring keys = {.count = 0};
+    bool asked = key_file != NULL && key_file[0] != '\0';
+    if (asked && !keyring_load(key_file, &keys, err))
+        return error_wrap(err, "the key that updates are signed with");
+    bool ok = look_at(fd, asked ? &keys : NULL, out, err);
+    keyring_clear(&keys);
+    return ok;
+}
+
+static bool copy_bytes(int from, int to, struct rollout_package *out, struct error *err)
+{
+    SCOPE_FREE char *piece = malloc(COPY_BYTES);
+    struct sha256 hash;
+    if (piece == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left");
+    sha256_start(&hash);
+    for (int64_t at = 0; at < out->bytes;) {
+        size_t size = out->bytes - at < COPY_BYTES ? (size_t)(out->bytes - at) : (size_t)COPY_BYTES;
+        if (!file_read_at(from, (uint64_t)at, piece, size, err) || !file_write_all(to, piece, size, err))
+            return false;
+        sha256_add(&hash, piece, size);
+        at += (int64_t)size;
+    }
+    sha256_finish_hex(&hash, out->sha256);
+    return true;
+}
+
+static bool stored_path(const char *folder, const char *sha256, struct path *out, struct error *err)
+{
+    return path_printf(out, err, "%s/%s.zip", folder, sha256);
+}
+
+/* What is verified is the copy, so that nobody changes it in between. */
+static bool store(int from, const char *key_file, const char *folder, const struct path *temporary,
+                  struct rollout_package *out, struct error *err)
+{
+    struct path path;
+    SCOPE_FD int fd = file_create(temporary->text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0640, err);
+    return fd >= 0 && copy_bytes(from, fd, out, err) && verify(fd, key_file, out, err) &&
+           stored_path(folder, out->sha256, &path, err) && file_publish(fd, temporary->text, path.text, err);
+}
+
+bool rollout_package_take(const char *path, const char *key_file, const char *folder,
+                          struct rollout_package *out, struct error *err)
+{
+    struct stat about;
+    struct path temporary;
+    SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
+    *out = (struct rollout_package){.bytes = 0};
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+        return error_set(err, ERR_INPUT, "%s is no file", path);
+    out->bytes = about.st_size;
+    snprintf(out->name, sizeof(out->name), "%s", name_of(path));
+    text_make_printable(out->name);
+    if (!folder_make_all(folder, FOLDER_MODE, err) ||
+        !path_printf(&temporary, err, "%s/.taken-%d", folder, (int)getpid()))
+        return error_wrap(err, "ROLLOUT_DIR");
+    if (store(fd, key_file, folder, &temporary, out, err))
+        return true;
+    struct error unused;
+    (void)!file_remove(temporary.text, &unused);
+    text_make_printable(err->text);
+    return error_wrap(err, "%s", out->name);
+}
+
+/* ---- sending one ---- */
+
+void rollout_stored_clear(struct rollout_stored *stored)
+{
+    if (stored->sha256[0] != '\0')
+        close(stored->fd);
+    *stored = (struct rollout_stored){.fd = -1};
+}
+
+static bool is_the_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool open_stored(const char *path, const char *sha256, struct rollout_stored *out, struct error *err)
+{
+    char found[SHA256_HEX_BYTES];
+    SCOPE_FD int fd = file_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, err);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &out->about) != 0 || !S_ISREG(out->about.st_mode))
+        return error_set(err, ERR_CORRUPT, "%s is no file", path);
+    if (!sha256_file_hex(fd, found, err))
+        return false;
+    if (strcmp(found, sha256) != 0)
+        return error_set(err, ERR_CORRUPT, "%s has other bytes than the rollout began with", path);
+    snprintf(out->sha256, sizeof(out->sha256), "%s", sha256);
+    out->fd = fd;
+    fd = -1;
+    return true;
+}
+
+int rollout_package_open(struct rollout_stored *stored, const char *folder, const char *sha256,
+                         struct error *err)
+{
+    struct path path;
+    struct stat about;
+    if (!stored_path(folder, sha256, &path, err))
+        return -1;
+    bool kept = strcmp(stored->sha256, sha256) == 0 && stat(path.text, &about) == 0 &&
+                is_the_same(&about, &stored->about);
+    if (!kept) {
+        rollout_stored_clear(stored);
+        if (!open_stored(path.text, sha256, stored, err)) {
+            error_wrap(err, "the package of the rollout (ROLLOUT_DIR)");
+            return -1;
+        }
+    }
+    int fd = fcntl(stored->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        error_set_errno(err, "%s", path.text);
+    return fd;
+}
