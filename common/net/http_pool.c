@@ -6,41 +6,13 @@
 
 enum { HOSTS_A_MULTI = 100, MULTIS_MAX = 1024, TICK_MS = 100 };
 
-/* ---- chains ---- */
-
-void http_chain_add(struct http_chain *chain, struct http_link *link, void *owner)
-{
-    if (link->chain != NULL)
-        return;
-    *link = (struct http_link){.previous = chain->last, .chain = chain, .owner = owner};
-    *(chain->last != NULL ? &chain->last->next : &chain->first) = link;
-    chain->last = link;
-    chain->count++;
-}
-
-void http_chain_remove(struct http_link *link)
-{
-    struct http_chain *chain = link->chain;
-    if (chain == NULL)
-        return;
-    *(link->previous != NULL ? &link->previous->next : &chain->first) = link->next;
-    *(link->next != NULL ? &link->next->previous : &chain->last) = link->previous;
-    link->chain = NULL;
-    chain->count--;
-}
-
-void *http_chain_first(const struct http_chain *chain)
-{
-    return chain->first != NULL ? chain->first->owner : NULL;
-}
-
 /* ---- easy handles ---- */
 
 static struct http_pool_easy *take_easy(struct http_pool *pool, struct error *err)
 {
-    struct http_pool_easy *easy = http_chain_first(&pool->easies);
+    struct http_pool_easy *easy = pool->easies;
     if (easy != NULL) {
-        http_chain_remove(&easy->link);
+        pool->easies = easy->next;
         return easy;
     }
     easy = calloc(1, sizeof(*easy));
@@ -57,10 +29,18 @@ static struct http_pool_easy *take_easy(struct http_pool *pool, struct error *er
     return easy;
 }
 
+static void give_back(struct http_pool *pool, struct http_pool_easy *easy)
+{
+    curl_easy_setopt(easy->curl, CURLOPT_HTTPHEADER, NULL); /* the transfer's */
+    easy->next = pool->easies;
+    pool->easies = easy;
+}
+
 static void free_easies(struct http_pool *pool)
 {
-    for (struct http_pool_easy *easy; (easy = http_chain_first(&pool->easies)) != NULL;) {
-        http_chain_remove(&easy->link);
+    struct http_pool_easy *next;
+    for (struct http_pool_easy *easy = pool->easies; easy != NULL; easy = next) {
+        next = easy->next;
         curl_easy_cleanup(easy->curl);
         free(easy);
     }
@@ -78,8 +58,7 @@ static void take_off(struct http_transfer *transfer)
         pool->counts.reused_connections++;
     http_pool_socket_idle(pool, transfer->fd);
     curl_multi_remove_handle(transfer->multi->multi, curl);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
-    http_chain_add(&pool->easies, &transfer->easy->link, transfer->easy);
+    give_back(pool, transfer->easy);
 }
 
 void http_pool_finish(struct http_transfer *transfer, const struct error *err)
@@ -128,8 +107,9 @@ static bool begin(struct http_transfer *transfer, struct error *err)
 
 static void start_waiting(struct http_pool *pool)
 {
-    while (pool->waiting.count > 0 && pool->running.count < pool->config.max_parallel) {
-        struct http_transfer *transfer = http_chain_first(&pool->waiting);
+    struct http_transfer *transfer;
+    while (pool->running.count < pool->config.max_parallel &&
+           (transfer = http_chain_first(&pool->waiting)) != NULL) {
         struct error err;
         http_chain_remove(&transfer->link);
         http_chain_add(&pool->running, &transfer->link, transfer);
@@ -174,11 +154,13 @@ static void on_kick(void *context, uint64_t times)
     (void)times;
     pool->kicked = false;
     /* what becomes due meanwhile has the next turn */
-    for (size_t left = pool->due.count; left > 0 && pool->due.count > 0; left--)
-        look_after(http_chain_first(&pool->due));
+    struct http_transfer *transfer;
+    for (size_t left = pool->due.count; left > 0 && (transfer = http_chain_first(&pool->due)) != NULL; left--)
+        look_after(transfer);
     start_waiting(pool);
-    for (size_t left = pool->due_multis.count; left > 0 && pool->due_multis.count > 0; left--) {
-        struct http_pool_multi *multi = http_chain_first(&pool->due_multis);
+    struct http_pool_multi *multi;
+    for (size_t left = pool->due_multis.count;
+         left > 0 && (multi = http_chain_first(&pool->due_multis)) != NULL; left--) {
         http_chain_remove(&multi->due);
         http_pool_multi_drive(multi, CURL_SOCKET_TIMEOUT, 0);
     }
@@ -246,10 +228,10 @@ void http_pool_free(struct http_pool *pool)
     if (pool == NULL)
         return;
     pool->closing = true;
-    while (pool->running.count > 0)
-        finish_cancelled(http_chain_first(&pool->running));
-    while (pool->waiting.count > 0)
-        finish_cancelled(http_chain_first(&pool->waiting));
+    for (struct http_transfer *transfer; (transfer = http_chain_first(&pool->running)) != NULL;)
+        finish_cancelled(transfer);
+    for (struct http_transfer *transfer; (transfer = http_chain_first(&pool->waiting)) != NULL;)
+        finish_cancelled(transfer);
     http_pool_multis_free(pool);
     free_easies(pool);
     loop_remove(pool->kick);

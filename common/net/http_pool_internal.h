@@ -3,6 +3,7 @@
 #ifndef COMMON_NET_HTTP_POOL_INTERNAL_H
 #define COMMON_NET_HTTP_POOL_INTERNAL_H
 
+#include "common/net/http_chain.h"
 #include "common/net/http_curl.h"
 #include "common/net/http_pool.h"
 #include "common/net/http_upload.h"
@@ -15,31 +16,12 @@ enum {
     HTTP_POOL_DNS_CACHE_S = 60,
 };
 
-/* ---- lists that their members carry the links of ---- */
-
-struct http_chain;
-
-struct http_link {
-    struct http_link *next, *previous;
-    struct http_chain *chain; /* NULL: in none */
-    void *owner;
-};
-
-struct http_chain {
-    struct http_link *first, *last;
-    size_t count;
-};
-
-void http_chain_add(struct http_chain *chain, struct http_link *link, void *owner); /* no harm when in it */
-void http_chain_remove(struct http_link *link);                                     /* no harm when in none */
-void *http_chain_first(const struct http_chain *chain);                             /* NULL: empty */
-
 /* ---- the pool ---- */
 
 /* libcurl's easy handles are costly to make and are used again and again; none belongs to a host. */
 struct http_pool_easy {
     CURL *curl;
-    struct http_link link; /* in pool->easies */
+    struct http_pool_easy *next; /* in pool->easies */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -65,8 +47,9 @@ struct http_pool {
     struct loop_watch *kick, *tick;
     bool kicked, ticking, closing;
     struct http_chain waiting, running, due; /* of http_transfer */
-    struct http_chain easies, due_multis;
-    size_t multi_count, easy_count;
+    struct http_chain due_multis;
+    struct http_pool_easy *easies; /* those that nobody uses */
+    size_t multi_count;
     struct http_pool_multi **multis;   /* multi_count; NULL until one of its hosts is asked */
     struct http_pool_socket **sockets; /* by descriptor */
     size_t socket_room;
