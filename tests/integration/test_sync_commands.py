@@ -52,7 +52,7 @@ def test_a_vehicle_is_added_changed_listed_and_removed(service, postgres):
 def test_a_removed_vehicle_keeps_its_data_and_comes_back(service, postgres):
     service.add("a", "127.0.0.1")
     number, = postgres.query("select vehicle_id from vehicles")[0]
-    postgres.query("insert into measurements values (%s, 1, '2026-02-22T10:00:00Z', 1)", number)
+    postgres.query("insert into measurements values (%s, 1, now(), 1)", number)
     service.run("vehicle", "remove", "a")
     assert postgres.query("select count(*) from measurements") == [(1,)]
     service.add("a", "127.0.0.2")
