@@ -1,10 +1,19 @@
 #include "server_tools/sync_service/chores.h"
 
 #include "common/base/text.h"
+#include "server_tools/central/central_driver.h"
 #include "server_tools/central/central_fleet.h"
 #include "server_tools/central/central_months.h"
+#include "server_tools/sync_service/keeper_chores.h"
 
-enum { S_MS = 1000, SCHEMA_MS = 10 * S_MS, MONTHS_MS = 3600 * S_MS };
+enum {
+    S_MS = 1000,
+    SCHEMA_MS = 10 * S_MS,
+    MONTHS_MS = 3600 * S_MS,
+    JOURNAL_MS = 600 * S_MS,
+    WORKERS_MS = 3600 * S_MS,
+    QUARANTINE_MS = 10 * S_MS
+};
 
 static bool keep_schema(void *context, struct pg *pg, struct error *err)
 {
@@ -20,6 +29,26 @@ static bool keep_months(void *context, struct pg *pg, struct error *err)
 {
     const struct chores *chores = context;
     return central_keep_months(pg, clock_utc_us(chores->clock), (int)chores->settings->retention_months, err);
+}
+
+static bool prune_journal(void *context, struct pg *pg, struct error *err)
+{
+    const struct chores *chores = context;
+    return chore_prune_journal(pg, clock_utc_us(chores->clock) - CENTRAL_JOURNAL_KEPT_US, err);
+}
+
+static bool forget_workers(void *context, struct pg *pg, struct error *err)
+{
+    (void)context;
+    return chore_forget_workers(pg, err);
+}
+
+/* Readings that said they were of the future, and whose time has come. */
+static bool release_quarantine(void *context, struct pg *pg, struct error *err)
+{
+    const struct chores *chores = context;
+    int64_t released;
+    return chore_release_quarantine(pg, NULL, clock_utc_us(chores->clock), &released, err);
 }
 
 static bool tell_silent(void *context, struct pg *pg, struct error *err)
@@ -41,6 +70,9 @@ void chores_init(struct chores *chores, const struct sync_settings *settings, co
     add(chores, "schema", SCHEMA_MS, keep_schema);
     chores->silence = (struct notice_watch){.silent_after_s = settings->silent_after_s, .clock = clock};
     add(chores, "partitions", MONTHS_MS, keep_months);
+    add(chores, "the journal's 30 days", JOURNAL_MS, prune_journal);
+    add(chores, "processes that died", WORKERS_MS, forget_workers);
+    add(chores, "readings whose time has come", QUARANTINE_MS, release_quarantine);
     add(chores, "silent vehicles", NOTICE_SILENT_PERIOD_MS, tell_silent);
     add(chores, "old notices", NOTICE_FORGET_PERIOD_MS, notice_forget_old);
 }

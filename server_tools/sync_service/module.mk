@@ -8,3 +8,5 @@ sync_writer := $(addprefix server_tools/sync_service/,channel_book.c sync_db.c w
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
 $(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c write_job.c) server_tools/central/line_reader.c $(common_lib))
 $(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
+$(call unit,server_tools/sync_service/keeper,$(addprefix server_tools/sync_service/,keeper.c keeper_leases.c keeper_vehicles.c) \
+	$(sync_writer))
