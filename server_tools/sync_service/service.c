@@ -7,7 +7,42 @@
 
 enum { BYTES_A_MB = 1024 * 1024, S_MS = 1000 };
 
+/* ---- signals ---- */
+
+static void on_signal(void *context, int signal_number)
+{
+    struct service *service = context;
+    service->reload = signal_number == SIGHUP;
+    log_info(service->log, "%s",
+             service->reload           ? "reading the config anew on SIGHUP"
+             : signal_number == SIGINT ? "stopping on SIGINT"
+                                       : "stopping on SIGTERM");
+    loop_stop(service->loop);
+}
+
+/* Before any thread starts, so that each has them blocked and the loop alone gets them. */
+static bool watch_signals(struct service *service, struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(signals); i++) {
+        if (loop_signal(service->loop, signals[i], on_signal, service, err) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP}; /* of the daemon; the loop takes them */
+
 /* ---- open ---- */
+
+/* Before the first thread: one that does not block them would take them, and end the process. */
+static void block_signals(void)
+{
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        sigaddset(&blocked, signals[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+}
 
 static bool open_key(struct service *service, struct error *err)
 {
@@ -97,7 +132,7 @@ static void set_scene(struct service *service)
 static bool open_parts(struct service *service, bool lease, struct error *err)
 {
     service->loop = loop_new(err);
-    if (service->loop == NULL)
+    if (service->loop == NULL || (lease && !watch_signals(service, err)))
         return false;
     service->mailbox = mailbox_new(service->loop, err);
     service->metrics = service->mailbox == NULL ? NULL : metrics_new(err);
@@ -115,6 +150,8 @@ bool service_open(struct service *service, const struct sync_settings *settings,
                   const struct log *log, bool lease, struct error *err)
 {
     *service = (struct service){.settings = settings, .clock = clock, .log = log};
+    if (lease)
+        block_signals();
     return open_parts(service, lease, err);
 }
 
@@ -138,22 +175,6 @@ void service_close(struct service *service)
 
 /* ---- run ---- */
 
-struct running {
-    struct service *service;
-    bool reload;
-};
-
-static void on_signal(void *context, int signal_number)
-{
-    struct running *running = context;
-    running->reload = signal_number == SIGHUP;
-    log_info(running->service->log, "%s",
-             running->reload           ? "reading the config anew on SIGHUP"
-             : signal_number == SIGINT ? "stopping on SIGINT"
-                                       : "stopping on SIGTERM");
-    loop_stop(running->service->loop);
-}
-
 static void beat(void *context, uint64_t times)
 {
     (void)context;
@@ -161,23 +182,16 @@ static void beat(void *context, uint64_t times)
     notify_send("WATCHDOG=1");
 }
 
-static bool watch(struct running *running, struct error *err)
+static bool start_beats(struct loop *loop, struct error *err)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    struct loop *loop = running->service->loop;
     int64_t period_ms = notify_beat_period_ms();
-    for (size_t i = 0; i < COUNT_OF(signals); i++) {
-        if (loop_signal(loop, signals[i], on_signal, running, err) == NULL)
-            return false;
-    }
     return period_ms <= 0 || loop_timer(loop, 0, period_ms, beat, NULL, err) != NULL;
 }
 
 bool service_run(struct service *service, bool *reload, struct error *err)
 {
-    struct running running = {service, false};
     const struct sync_settings *settings = service->settings;
-    if (!watch(&running, err) ||
+    if (!start_beats(service->loop, err) ||
         !metrics_serve(service->metrics, settings->metrics_bind, (uint16_t)settings->metrics_port,
                        service->clock, service->log, err))
         return false;
@@ -191,6 +205,6 @@ bool service_run(struct service *service, bool *reload, struct error *err)
     notify_send("READY=1\nSTATUS=syncing");
     bool ok = loop_run(service->loop, err);
     notify_send("STOPPING=1");
-    *reload = running.reload;
+    *reload = service->reload;
     return ok;
 }
