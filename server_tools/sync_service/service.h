@@ -27,6 +27,7 @@ struct service {
     struct rollout_desk *rollouts; /* NULL: no key for signed sessions was given */
     struct notice_sender *notices; /* NULL: `once` */
     struct sync_scene scene;
+    bool reload; /* SIGHUP has come */
 };
 
 /* lease false: leases are left alone, and every vehicle is seen (`once`). Everything is borrowed until
