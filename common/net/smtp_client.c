@@ -7,14 +7,14 @@
 #include "common/base/text.h"
 #include "common/net/web_url.h"
 
-enum { BRACKETED_BYTES = MAIL_ADDRESS_MAX_BYTES + 3, HOST_BYTES = 256, REPLY_BYTES = 200, MS_A_S = 1000 };
+enum { BRACKETED_BYTES = MAIL_ADDRESS_MAX_BYTES + 3, HOST_BYTES = 256, REFUSAL_BYTES = 200, MS_A_S = 1000 };
 
 struct smtp_client {
     struct smtp_config config;
     char host[HOST_BYTES]; /* for messages */
     CURL *curl;            /* NULL: not connected */
     char message[CURL_ERROR_SIZE];
-    char reply[REPLY_BYTES]; /* the server's last line, printable */
+    char refusal[REFUSAL_BYTES]; /* the server's last line of 4xx or 5xx, printable */
 };
 
 /* ---- the client ---- */
@@ -61,7 +61,7 @@ static bool is_loopback(const char *host)
     return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
 }
 
-/* Lines of the server's: the last one is what a refusal is told with. */
+/* Lines of the server's: the last one that refuses something is what is told. */
 static size_t on_line(char *data, size_t unit, size_t count, void *context)
 {
     (void)unit; /* always 1 */
@@ -69,10 +69,11 @@ static size_t on_line(char *data, size_t unit, size_t count, void *context)
     struct view line = {data, count};
     while (line.size > 0 && (line.data[line.size - 1] == '\n' || line.data[line.size - 1] == '\r'))
         line.size--;
-    if (line.size >= sizeof(client->reply))
-        line.size = sizeof(client->reply) - 1;
-    if (text_copy(client->reply, sizeof(client->reply), line))
-        text_make_printable(client->reply);
+    if (line.size >= sizeof(client->refusal))
+        line.size = sizeof(client->refusal) - 1;
+    if ((view_starts(line, "4") || view_starts(line, "5")) &&
+        text_copy(client->refusal, sizeof(client->refusal), line))
+        text_make_printable(client->refusal);
     return count;
 }
 
@@ -139,7 +140,7 @@ static bool explain(const struct smtp_client *client, CURLcode code, long reply,
         return error_set(err, ERR_TIMEOUT, "the mail server %s was too slow: %s", client->host, why);
     case CURLE_LOGIN_DENIED:
         return error_set(err, ERR_DENIED, "the mail server %s does not let SMTP_USER in: %s", client->host,
-                         reply >= 400 ? client->reply : why);
+                         reply >= 400 ? client->refusal : why);
     case CURLE_USE_SSL_FAILED:
         return error_set(err, ERR_DENIED,
                          "the mail server %s offers no TLS, and SMTP_PASSWORD is not sent in the"
@@ -148,8 +149,8 @@ static bool explain(const struct smtp_client *client, CURLcode code, long reply,
     default:
         break;
     }
-    if (reply >= 400 && client->reply[0] != '\0')
-        return error_set(err, ERR_PROTOCOL, "the mail server %s refused: %s", client->host, client->reply);
+    if (reply >= 400 && client->refusal[0] != '\0')
+        return error_set(err, ERR_PROTOCOL, "the mail server %s refused: %s", client->host, client->refusal);
     return error_set(err, ERR_UNREACHABLE, "the mail server %s: %s", client->host, why);
 }
 
@@ -169,7 +170,7 @@ static bool transfer(struct smtp_client *client, const struct mail *mail, struct
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_message);
     curl_easy_setopt(curl, CURLOPT_READDATA, &message);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)message.size);
-    client->message[0] = client->reply[0] = '\0';
+    client->message[0] = client->refusal[0] = '\0';
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, reply);
     curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, NULL);
