@@ -140,6 +140,10 @@ static void look_after(struct http_transfer *transfer)
         finish_cancelled(transfer);
         return;
     }
+    if (transfer->broken) {
+        http_pool_finish(transfer, &transfer->err);
+        return;
+    }
     bool resumes = transfer->resumed && transfer->paused;
     transfer->resumed = false;
     CURLcode code = resumes ? http_transfer_go_on(transfer) : CURLE_OK;
@@ -271,6 +275,12 @@ void http_transfer_resume(struct http_transfer *transfer)
 void http_transfer_cancel(struct http_transfer *transfer)
 {
     transfer->cancelled = true;
+    make_due(transfer);
+}
+
+void http_transfer_break(struct http_transfer *transfer)
+{
+    transfer->broken = true;
     make_due(transfer);
 }
 

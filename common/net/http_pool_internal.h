@@ -62,6 +62,9 @@ void http_pool_kick(struct http_pool *pool);
  * from one of libcurl's callbacks. */
 void http_pool_finish(struct http_transfer *transfer, const struct error *err);
 
+/* From anywhere: it ends soon, with the error that its err says. */
+void http_transfer_break(struct http_transfer *transfer);
+
 /* ---- multi handles ---- */
 
 uint64_t http_pool_site_key(const struct http_site *site);
@@ -91,7 +94,7 @@ struct http_transfer {
     struct http_pool *pool;
     struct http_link link; /* in pool->waiting or pool->running */
     struct http_link due;
-    bool cancelled, resumed, paused, finished;
+    bool cancelled, broken, resumed, paused, finished;
 
     /* the request; its texts are in `text` */
     struct http_site site;

@@ -112,12 +112,15 @@ static void on_ready(void *context, uint32_t events)
     http_pool_multi_drive(ready->multi, ready->fd, selected);
 }
 
-static bool watch(struct http_pool_socket *watched, uint32_t events)
+static bool watch(struct http_pool_socket *watched, int what, struct error *err)
 {
+    uint32_t events = ((what & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
+                      ((what & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
     if (watched->watch != NULL)
-        return loop_fd_events(watched->watch, events);
+        return loop_fd_events(watched->watch, events) ||
+               error_set(err, ERR_MEMORY, "no memory left to wait for an answer");
     struct loop *loop = watched->multi->pool->config.loop;
-    watched->watch = loop_fd(loop, watched->fd, events, on_ready, watched, NULL);
+    watched->watch = loop_fd(loop, watched->fd, events, on_ready, watched, err);
     return watched->watch != NULL;
 }
 
@@ -132,27 +135,33 @@ static void stop_watching(struct http_pool *pool, int fd)
         drop_socket(pool, fd);
 }
 
+static bool wait_for(struct http_pool_multi *multi, struct http_transfer *transfer, int fd, int what)
+{
+    struct http_pool_socket *wanted = add_socket(multi->pool, fd);
+    if (wanted == NULL)
+        return error_set(&transfer->err, ERR_MEMORY, "no memory left to wait for an answer");
+    if (wanted->opened) {
+        transfer->fd = fd;
+        wanted->busy = true;
+    }
+    wanted->multi = multi;
+    return watch(wanted, what, &transfer->err);
+}
+
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *context, void *own)
 {
     struct http_pool_multi *multi = context;
+    struct http_transfer *transfer = NULL;
     (void)own;
     if (what == CURL_POLL_REMOVE) {
         stop_watching(multi->pool, fd);
         return 0;
     }
-    struct http_pool_socket *wanted = add_socket(multi->pool, fd);
-    if (wanted == NULL)
-        return -1;
-    struct http_transfer *transfer = NULL;
+    /* -1 would end all that the multi handle does, for good */
     curl_easy_getinfo(curl, CURLINFO_PRIVATE, &transfer);
-    if (wanted->opened && transfer != NULL) {
-        transfer->fd = fd;
-        wanted->busy = true;
-    }
-    wanted->multi = multi;
-    uint32_t events = ((what & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
-                      ((what & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
-    return watch(wanted, events) ? 0 : -1;
+    if (transfer != NULL && !wait_for(multi, transfer, fd, what))
+        http_transfer_break(transfer);
+    return 0;
 }
 
 static void on_timer(void *context, uint64_t times)

@@ -6,6 +6,7 @@
 
 enum {
     KEPT_BODY_MAX_BYTES = 1024 * 1024, /* when the caller names no limit */
+    ATTEMPTS_MAX = 3,                  /* a kept connection that is dead, an anew made one */
     ANSWER_S = 600,                    /* to a file that has been sent whole */
 };
 
@@ -169,12 +170,17 @@ bool http_transfer_begin(struct http_transfer *transfer, struct error *err)
 
 /* ---- its progress ---- */
 
+static bool not_connected(const struct http_transfer *transfer, int64_t ms, struct error *err)
+{
+    return error_set(err, ERR_UNREACHABLE, "could not reach %s:%u: no connection within %" PRId64 " ms",
+                     transfer->site.host, transfer->site.port, ms);
+}
+
 static bool too_late(const struct http_transfer *transfer, struct error *err)
 {
     const struct http_site *site = &transfer->site;
     if (!http_curl_is_connected(transfer->easy->curl))
-        return error_set(err, ERR_UNREACHABLE, "could not reach %s:%u: no connection within %" PRId64 " ms",
-                         site->host, site->port, transfer->request.total_ms);
+        return not_connected(transfer, transfer->request.total_ms, err);
     return error_set(err, ERR_TIMEOUT, "%s:%u was too slow: no whole answer within %" PRId64 " ms",
                      site->host, site->port, transfer->request.total_ms);
 }
@@ -207,8 +213,11 @@ bool http_transfer_in_time(struct http_transfer *transfer, int64_t now_us, struc
     if (transfer->deadline_us > 0 && now_us > transfer->deadline_us)
         return too_late(transfer, err);
     CURL *curl = transfer->easy->curl;
-    if (!http_curl_is_connected(curl))
-        return true; /* libcurl's own limit holds */
+    if (!http_curl_is_connected(curl)) {
+        /* libcurl's own limit comes first, for each of its attempts */
+        int64_t limit_ms = ATTEMPTS_MAX * transfer->pool->config.connect_ms;
+        return now_us - transfer->started_us < limit_ms * US_PER_MS || not_connected(transfer, limit_ms, err);
+    }
     uint64_t sent = sent_bytes(curl);
     uint64_t received = transfer->head.bytes + transfer->wire_bytes;
     if (transfer->sending.upload == NULL)
