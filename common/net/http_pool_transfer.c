@@ -120,7 +120,7 @@ static void set_connection(const struct http_transfer *transfer, CURL *curl)
     bool alone = transfer->site.tls && !pinned;
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_ms);
     curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pinned ? transfer->pin : NULL);
-    curl_easy_setopt(curl, CURLOPT_CERTINFO, alone ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_CERTINFO, transfer->site.tls ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, alone || config->max_idle == 0 ? 1L : 0L);
     if (alone)
         curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
@@ -256,7 +256,8 @@ static bool ends_whole(const struct http_transfer *transfer, struct error *err)
 bool http_transfer_outcome(struct http_transfer *transfer, CURLcode code, struct error *err)
 {
     CURL *curl = transfer->easy->curl;
-    if (transfer->site.tls && transfer->pin[0] == '\0')
+    /* of another key than the pinned one, so that both can be named */
+    if (transfer->site.tls && (transfer->pin[0] == '\0' || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH))
         http_curl_peer_pem(curl, &transfer->pem);
     if (code == CURLE_OK)
         return ends_whole(transfer, err);
