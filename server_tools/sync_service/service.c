@@ -23,6 +23,7 @@ static void on_signal(void *context, int signal_number)
 /* Before any thread starts, so that each has them blocked and the loop alone gets them. */
 static bool watch_signals(struct service *service, struct error *err)
 {
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < COUNT_OF(signals); i++) {
         if (loop_signal(service->loop, signals[i], on_signal, service, err) == NULL)
             return false;
@@ -30,19 +31,7 @@ static bool watch_signals(struct service *service, struct error *err)
     return true;
 }
 
-static const int signals[] = {SIGTERM, SIGINT, SIGHUP}; /* of the daemon; the loop takes them */
-
 /* ---- open ---- */
-
-/* Before the first thread: one that does not block them would take them, and end the process. */
-static void block_signals(void)
-{
-    sigset_t blocked;
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < COUNT_OF(signals); i++)
-        sigaddset(&blocked, signals[i]);
-    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-}
 
 static bool open_key(struct service *service, struct error *err)
 {
@@ -150,8 +139,6 @@ bool service_open(struct service *service, const struct sync_settings *settings,
                   const struct log *log, bool lease, struct error *err)
 {
     *service = (struct service){.settings = settings, .clock = clock, .log = log};
-    if (lease)
-        block_signals();
     return open_parts(service, lease, err);
 }
 
