@@ -32,12 +32,12 @@ enum http_take {
 };
 
 struct http_pool_answer {
-    const struct error
-        *err;            /* NULL: an answer came whole, whatever its status. Codes as http_client_exchange */
-    unsigned status;     /* 0: none came */
-    struct view body;    /* what was kept; valid until `done` returns */
-    uint64_t wire_bytes; /* of the body as they came over the wire, also of one that broke off */
-    int64_t duration_us; /* from its real start */
+    const struct error *err; /* NULL: an answer came whole, whatever its status. Codes as
+                     http_client_exchange, but ERR_TIMEOUT when no connection came about in time */
+    unsigned status;         /* 0: none came */
+    struct view body;        /* what was kept; valid until `done` returns */
+    uint64_t wire_bytes;     /* of the body as they came over the wire, also of one that broke off */
+    int64_t duration_us;     /* from its real start */
 };
 
 struct http_pool_request {

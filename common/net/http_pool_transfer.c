@@ -172,7 +172,7 @@ bool http_transfer_begin(struct http_transfer *transfer, struct error *err)
 
 static bool not_connected(const struct http_transfer *transfer, int64_t ms, struct error *err)
 {
-    return error_set(err, ERR_UNREACHABLE, "could not reach %s:%u: no connection within %" PRId64 " ms",
+    return error_set(err, ERR_TIMEOUT, "could not reach %s:%u: no connection within %" PRId64 " ms",
                      transfer->site.host, transfer->site.port, ms);
 }
 

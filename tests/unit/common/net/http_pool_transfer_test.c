@@ -243,13 +243,13 @@ static void a_black_hole_costs_the_time_to_connect(void **state)
     assert_int_equal(connect(filler, (struct sockaddr *)&address, size), 0);
     const struct asked *asked = ask(fixture, (struct http_pool_request){.port = ntohs(address.sin_port)});
     run_to_end(fixture);
-    assert_int_equal(asked->err.code, ERR_UNREACHABLE);
+    assert_int_equal(asked->err.code, ERR_TIMEOUT);
     assert_non_null(strstr(asked->err.text, "no connection within 1000 ms"));
     assert_true(asked->duration_us > 900 * US_PER_MS && asked->duration_us < 3 * US_PER_S);
     const struct asked *shorter =
         ask(fixture, (struct http_pool_request){.port = ntohs(address.sin_port), .total_ms = 200});
     run_to_end(fixture);
-    assert_int_equal(shorter->err.code, ERR_UNREACHABLE);
+    assert_int_equal(shorter->err.code, ERR_TIMEOUT);
     assert_non_null(strstr(shorter->err.text, "no connection within 200 ms"));
 }
 
