@@ -268,7 +268,9 @@ bool http_transfer_outcome(struct http_transfer *transfer, CURLcode code, struct
     const struct http_failure failure = {
         &transfer->site, curl, code, transfer->easy->message, transfer->pool->config.connect_ms,
         &transfer->head};
-    return http_curl_explain(&failure, err);
+    if (!http_curl_explain(&failure, err) && code == CURLE_OPERATION_TIMEDOUT)
+        err->code = ERR_TIMEOUT; /* also of one that was never connected */
+    return false;
 }
 
 const char *http_transfer_header(const struct http_transfer *transfer, const char *name)
