@@ -10,3 +10,4 @@ $(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sy
 $(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
 $(call unit,server_tools/sync_service/keeper,$(addprefix server_tools/sync_service/,keeper.c keeper_leases.c keeper_vehicles.c) \
 	$(sync_writer))
+$(call bench,write_jobs,$(sync_writer))
