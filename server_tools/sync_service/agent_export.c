@@ -163,6 +163,7 @@ static bool send_ask(struct agent_export *export, struct error *err)
         .method = "GET",
         .target = target.data,
         .headers = headers,
+        .floor_s = export->config.floor_s,
         .piece = take_piece,
         .headers_done = take_headers,
         .done = take_done,

@@ -33,6 +33,7 @@ struct agent_export_config {
     struct agent_session *session;
     const struct export_ask *ask; /* copied; so are its texts */
     size_t line_max_bytes;
+    int64_t floor_s; /* as http_pool_request has it */
     line_reader_on_line *on_line;
     bool (*has_room)(void *context); /* false: it waits for agent_export_resume. NULL: always */
     /* Once, from the loop; the export is gone when it returns. */

@@ -71,6 +71,7 @@ enum step_way agent_pull_beginning(struct agent_pull *pull, struct error *err)
         .session = pull->session,
         .ask = &ask,
         .line_max_bytes = INFO_LINE_MAX_BYTES,
+        .floor_s = pull->scene->settings->pull_timeout_s,
         .on_line = ignore_line,
         .done = beginning_found,
         .context = pull,
@@ -133,6 +134,7 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
         .home = pull->home,
         .ask = &ask,
         .lane = LANE_LIVE,
+        .floor_s = pull->scene->settings->pull_timeout_s,
         .until = INT64_MAX,
         .hold_rest = true,
         .done = readings_done,
@@ -176,7 +178,8 @@ enum step_way agent_pull_channels(struct agent_pull *pull, struct error *err)
     if (!pull->status.channels || pull->status.store_id[0] == '\0' || !due)
         return STEP_SKIPPED;
     const struct export_ask ask = ask_of(pull, "channels");
-    pull->small = agent_small_start(pull->session, &ask, book, channels_done, pull, err);
+    pull->small = agent_small_start(pull->session, &ask, pull->scene->settings->pull_timeout_s, book,
+                                    channels_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
 }
 
@@ -238,11 +241,12 @@ enum step_way agent_pull_alarms(struct agent_pull *pull, struct error *err)
     if (!pull->status.alarms || !ask.has_seq || ask.store_id[0] == '\0' ||
         position->alarms >= pull->status.next_seq - 1)
         return STEP_SKIPPED;
-    if (pull->alarms_to >= 0 && position->alarms >= pull->from) {
+    if (pull->alarms_to >= pull->status.next_seq - 1 && position->alarms >= pull->from) {
         pull->turn.put.alarms_to = pull->alarms_to;
         return STEP_SKIPPED;
     }
     ask.after = position->alarms;
-    pull->small = agent_small_start(pull->session, &ask, agent_home_book(pull->home), alarms_done, pull, err);
+    pull->small = agent_small_start(pull->session, &ask, pull->scene->settings->pull_timeout_s,
+                                    agent_home_book(pull->home), alarms_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
 }

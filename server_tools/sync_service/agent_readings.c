@@ -261,6 +261,7 @@ struct agent_readings *agent_readings_start(const struct agent_readings_config *
         .session = config->session,
         .ask = config->ask,
         .line_max_bytes = RECORD_LINE_MAX_BYTES,
+        .floor_s = config->floor_s,
         .on_line = take_line,
         .has_room = has_room,
         .done = take_end,

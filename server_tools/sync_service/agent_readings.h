@@ -33,8 +33,9 @@ struct agent_readings_config {
     struct agent_home *home;
     const struct export_ask *ask; /* of readings; without seq, after is the time of the last one */
     enum writer_lane lane;
-    int64_t until;  /* a reading behind this ends it; INT64_MAX: none */
-    bool hold_rest; /* the last batch is left to the receiver */
+    int64_t floor_s; /* as http_pool_request has it */
+    int64_t until;   /* a reading behind this ends it; INT64_MAX: none */
+    bool hold_rest;  /* the last batch is left to the receiver */
     /* Once, from the loop, when the last batch is home or has failed. */
     void (*done)(void *context, const struct agent_readings_result *result);
     void *context;

@@ -132,7 +132,7 @@ static void take_end(void *context, const struct agent_export_result *export)
 }
 
 struct agent_small *agent_small_start(struct agent_session *session, const struct export_ask *ask,
-                                      struct channel_book *book,
+                                      int64_t floor_s, struct channel_book *book,
                                       void (*done)(void *context, struct agent_small_result *result),
                                       void *context, struct error *err)
 {
@@ -152,6 +152,7 @@ struct agent_small *agent_small_start(struct agent_session *session, const struc
         .session = session,
         .ask = ask,
         .line_max_bytes = INFO_LINE_MAX_BYTES,
+        .floor_s = floor_s,
         .on_line = is_alarms ? take_alarm : take_channel,
         .done = take_end,
         .context = small,

@@ -24,7 +24,7 @@ struct agent_small;
 /* ask: of alarms by seq, or of channels. book: where described channels are counted, so that none comes
  * twice. done: once, from the loop. */
 struct agent_small *agent_small_start(struct agent_session *session, const struct export_ask *ask,
-                                      struct channel_book *book,
+                                      int64_t floor_s, struct channel_book *book,
                                       void (*done)(void *context, struct agent_small_result *result),
                                       void *context, struct error *err) MUST_USE;
 /* No callback follows. NULL is fine. */

@@ -121,7 +121,7 @@ def test_a_machine_that_measured_nothing(service, agent):
     agent.hooks["status"] = lambda request, _: request.json(200, {"version": "1.0.0", "store_id": None, "next_seq": None})
     add(service, agent)
     service.once()
-    assert service.journal("m1") == [("ok", 0, None)] or service.journal("m1") == [("ok", 0, "")]
+    assert service.journal("m1") == [("ok", 0, "")]
     assert exports(agent) == []
 
 
