@@ -86,6 +86,12 @@ static void keep_alarms(struct outbound *outbound)
     }
 }
 
+/* The reference that the windows rely on: it may move only with them. */
+static bool moves_reference(const struct outbound_turn *turn)
+{
+    return turn->ahead_home || !turn->plan.fell;
+}
+
 static void on_committed(struct outbound *outbound, const struct error *err)
 {
     struct outbound_turn *turn = &outbound->turn;
@@ -101,6 +107,7 @@ static void on_committed(struct outbound *outbound, const struct error *err)
         keep_alarms(outbound);
         if (!window_is_empty(turn->plan.ahead) && turn->ahead_home)
             outbound->ahead.done_us = turn->plan.ahead.to_us;
+        windows_committed(&outbound->ahead, &turn->clock, moves_reference(turn));
         outbound->ahead_window = turn->plan.ahead;
         if (turn->ahead_home)
             outbound->ahead_window = (struct window){0, 0};
@@ -116,11 +123,10 @@ static void fill_status(struct outbound *outbound, struct write_job *job)
     job->status.sync_status = turn_status_word(result->status);
     if (!turn->met)
         return;
-    job->status.seen_us = turn->now_us;
+    job->status.seen_us = turn->clock.asked_us; /* the reference of the offset too: not after its answer began */
     memcpy(job->status.software_version, result->software_version, sizeof(job->status.software_version));
-    /* The reference that the windows rely on: it may move only with them. */
-    if (result->status == TURN_OK && (turn->ahead_home || !turn->plan.fell))
-        job->status.clock_offset_us = turn->offset_us;
+    if (result->status == TURN_OK && moves_reference(turn))
+        job->status.clock_offset_us = windows_offset(&turn->clock);
 }
 
 /* Also where the first ones failed: from there they are asked for again, after a restart too. */

@@ -244,13 +244,15 @@ static void on_gap_data(struct outbound *outbound, struct view body, const struc
         submit(outbound);
 }
 
-static struct window cut(struct outbound_gap *gap, bool is_ahead, struct window window)
+static struct window cut(struct outbound *outbound, bool is_ahead, struct window window)
 {
+    struct outbound_gap *gap = &outbound->gap;
+    struct window_steps *steps = is_ahead ? &gap->ahead_steps : &gap->steps;
     if (!is_ahead)
-        return windows_piece(&gap->steps, window);
-    if (gap->ahead_steps.base_us == 0) /* one request, halved where it must be */
-        gap->ahead_steps.base_us = gap->ahead_steps.step_us = window.to_us - window.from_us;
-    return windows_piece(&gap->ahead_steps, window);
+        windows_steps_begin(steps, outbound->home.live_to_us - outbound->home.last_us);
+    else if (steps->base_us == 0) /* one request, halved where it must be */
+        steps->base_us = steps->step_us = window.to_us - window.from_us;
+    return windows_piece(steps, window);
 }
 
 /* The next piece, in the place that is ours. */
@@ -270,7 +272,7 @@ static void fetch(struct outbound *outbound)
     }
     gap->piece = (struct outbound_piece){
         .is_ahead = is_ahead, .epoch = outbound->epoch, .started_us = clock_utc_us(outbound->scene->clock)};
-    gap->piece.window = cut(gap, is_ahead, window);
+    gap->piece.window = cut(outbound, is_ahead, window);
     gap->get.has_place = true;
     gap->get.done = on_gap_data;
     if (!outbound_get_data(&gap->get, gap->piece.window, &err))

@@ -100,7 +100,7 @@ struct outbound_turn {
     bool met; /* /status was what it must be */
     struct window_plan plan;
     int64_t status_us; /* how long its answer took */
-    int64_t offset_us; /* the vehicle's clock minus ours */
+    struct windows_clock clock;
     int64_t now_us, now_limit_us;
     bool ahead_home; /* nothing is ahead, or it came whole */
     int64_t alarms_to_us;

@@ -109,15 +109,14 @@ static void make_plan(struct outbound *outbound)
         .settle_us = settings->pull_settle_ms * US_PER_MS,
         .skew_us = settings->max_clock_skew_s * US_PER_S,
     };
-    const struct windows_clock clock = {
+    turn->clock = (struct windows_clock){
         .vehicle_us = turn->status.time_us,
         .asked_us = turn->now_us - turn->status_us,
         .answered_us = turn->now_us,
         .old_offset_us = outbound->vehicle.clock_offset_us,
         .old_checked_us = outbound->vehicle.checked_us,
     };
-    turn->plan = windows_plan(outbound->home, &clock, &limits, outbound->narrow, &outbound->ahead);
-    turn->offset_us = windows_offset(&clock);
+    turn->plan = windows_plan(outbound->home, &turn->clock, &limits, outbound->narrow, &outbound->ahead);
     turn->now_limit_us = turn->now_us + limits.skew_us;
     if (!same_home(outbound->home, turn->plan.home))
         outbound->epoch++;
@@ -322,7 +321,7 @@ static struct puller *new_puller(const struct sync_scene *scene, const struct ve
     outbound->scene = scene;
     outbound->vehicle = *vehicle;
     outbound->home = (struct windows){WINDOWS_NONE, WINDOWS_NONE, WINDOWS_NONE};
-    outbound->ahead = (struct windows_ahead){WINDOWS_NONE, WINDOWS_NONE};
+    outbound->ahead = WINDOWS_AHEAD_NONE;
     outbound->alarms_us = WINDOWS_NONE;
     outbound->turn.get.outbound = outbound;
     outbound_gap_init(outbound);

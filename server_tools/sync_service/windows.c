@@ -71,16 +71,53 @@ int64_t windows_offset(const struct windows_clock *clock)
     return clock->vehicle_us - clock->asked_us;
 }
 
-/* Where the vehicle's clock stood, as it goes now, when it was last compared; WINDOWS_NONE: it has not
- * fallen since. */
-static int64_t fallen_to(const struct windows_clock *clock, const struct windows_limits *limits)
+/* Where the vehicle's clock stood, as it goes now, at checked_us of ours, when it was off by offset_us at
+ * most; WINDOWS_NONE: it has not fallen since. */
+static int64_t fallen_to(const struct windows_clock *clock, int64_t offset_us, int64_t checked_us,
+                         const struct windows_limits *limits)
 {
-    if (clock->old_offset_us == WINDOWS_NONE)
+    if (checked_us == WINDOWS_NONE || offset_us == WINDOWS_NONE)
         return WINDOWS_NONE;
-    int64_t offset_us = clock->vehicle_us - clock->answered_us; /* never above the true one */
-    if (clock->old_offset_us - offset_us <= WINDOWS_FALL_US)
+    int64_t now_us = clock->vehicle_us - clock->answered_us; /* never above the true one */
+    if (offset_us - now_us <= WINDOWS_FALL_US)
         return WINDOWS_NONE;
-    return clock->old_checked_us + offset_us - limits->settle_us;
+    return checked_us + now_us - limits->settle_us;
+}
+
+/* What is known of this /status and of those before it. */
+static void note_clock(struct windows_ahead *ahead, const struct windows_clock *clock,
+                       const struct windows_limits *limits)
+{
+    int64_t fallen_us = fallen_to(clock, ahead->offset_us, ahead->asked_us, limits);
+    if (fallen_us != WINDOWS_NONE)
+        ahead->done_us = earlier(ahead->done_us, fallen_us);
+    ahead->peak_us = later(later(ahead->peak_us, clock->old_offset_us), windows_offset(clock));
+    ahead->asked_us = clock->asked_us;
+    ahead->offset_us = windows_offset(clock);
+}
+
+/* Whether there may be readings later than the vehicle's now. */
+static bool left_behind(struct windows home, const struct windows_clock *clock,
+                        const struct windows_ahead *ahead)
+{
+    return home.last_us != WINDOWS_NONE && clock->old_offset_us != WINDOWS_NONE &&
+           ahead->peak_us - (clock->vehicle_us - clock->answered_us) > WINDOWS_FALL_US;
+}
+
+static int64_t home_fallen_to(const struct windows_clock *clock, const struct windows_ahead *ahead,
+                              const struct windows_limits *limits)
+{
+    if (ahead->home_checked_us != WINDOWS_NONE)
+        return fallen_to(clock, ahead->home_offset_us, ahead->home_checked_us, limits);
+    return fallen_to(clock, clock->old_offset_us, clock->old_checked_us, limits);
+}
+
+void windows_committed(struct windows_ahead *ahead, const struct windows_clock *clock, bool reference)
+{
+    ahead->home_offset_us = windows_offset(clock);
+    ahead->home_checked_us = clock->asked_us;
+    if (reference)
+        ahead->peak_us = WINDOWS_NONE;
 }
 
 static struct windows begin(struct windows home, int64_t to_us, const struct windows_clock *clock,
@@ -95,18 +132,14 @@ static struct windows begin(struct windows home, int64_t to_us, const struct win
     return without_live(earlier(clock->vehicle_us, to_us + limits->settle_us) - limits->first_us);
 }
 
-static struct window plan_ahead(struct window_plan *plan, int64_t to_us, int64_t old_end_us,
+static struct window plan_ahead(const struct window_plan *plan, int64_t to_us, int64_t old_end_us,
                                 const struct windows_clock *clock, const struct windows_limits *limits,
-                                struct windows_ahead *ahead)
+                                const struct windows_ahead *ahead)
 {
-    int64_t reference_us = plan->fell ? clock->old_checked_us : WINDOWS_NONE;
-    if (plan->fell && ahead->reference_us != reference_us)
-        ahead->done_us = WINDOWS_NONE;
-    ahead->reference_us = reference_us;
     int64_t now_us = clock->vehicle_us - limits->settle_us;
     struct window window = {to_us, now_us};
     if (plan->fell) {
-        window.to_us = later(now_us, clock->answered_us + clock->old_offset_us + US_PER_S);
+        window.to_us = later(now_us, clock->answered_us + ahead->peak_us + US_PER_S);
         window.from_us = now_us > to_us ? to_us : later(to_us, old_end_us);
     } else if (plan->home.last_us == WINDOWS_NONE) {
         window.from_us = later(to_us, now_us - limits->first_us);
@@ -118,11 +151,12 @@ static struct window plan_ahead(struct window_plan *plan, int64_t to_us, int64_t
 struct window_plan windows_plan(struct windows home, const struct windows_clock *clock,
                                 const struct windows_limits *limits, bool narrow, struct windows_ahead *ahead)
 {
+    note_clock(ahead, clock, limits);
     int64_t to_us = earlier(clock->vehicle_us - limits->settle_us, clock->answered_us + limits->skew_us);
-    int64_t fallen_us = home.last_us == WINDOWS_NONE ? WINDOWS_NONE : fallen_to(clock, limits);
-    struct window_plan plan = {.home = home, .fell = fallen_us != WINDOWS_NONE};
+    struct window_plan plan = {.home = home, .fell = left_behind(home, clock, ahead)};
     plan.ahead = plan_ahead(&plan, to_us, windows_end(home), clock, limits, ahead);
-    if (plan.fell)
+    int64_t fallen_us = home_fallen_to(clock, ahead, limits);
+    if (fallen_us != WINDOWS_NONE)
         plan.home = windows_rewind(home, fallen_us);
     plan.home = begin(plan.home, to_us, clock, limits);
     plan.live = (struct window){windows_end(plan.home), to_us};
@@ -150,15 +184,18 @@ bool windows_narrow(struct window *live, int64_t first_us, struct error *err)
 
 /* ---- a gap ---- */
 
-struct window windows_piece(struct window_steps *steps, struct window gap)
+void windows_steps_begin(struct window_steps *steps, int64_t window_us)
 {
-    int64_t size_us = gap.to_us - gap.from_us;
-    if (steps->base_us == 0) {
-        bool too_long = size_us > (int64_t)WINDOWS_ONE_REQUEST_S * US_PER_S;
-        steps->base_us = (int64_t)(too_long ? WINDOWS_LONG_GAP_STEP_S : WINDOWS_GAP_STEP_S) * US_PER_S;
-        steps->step_us = steps->base_us;
-    }
-    return (struct window){gap.from_us, gap.from_us + earlier(size_us, steps->step_us)};
+    if (steps->base_us != 0)
+        return;
+    bool too_long = window_us > (int64_t)WINDOWS_ONE_REQUEST_S * US_PER_S;
+    steps->base_us = (int64_t)(too_long ? WINDOWS_LONG_GAP_STEP_S : WINDOWS_GAP_STEP_S) * US_PER_S;
+    steps->step_us = steps->base_us;
+}
+
+struct window windows_piece(const struct window_steps *steps, struct window gap)
+{
+    return (struct window){gap.from_us, gap.from_us + earlier(gap.to_us - gap.from_us, steps->step_us)};
 }
 
 void windows_piece_whole(struct window_steps *steps, size_t rows, size_t max_rows)

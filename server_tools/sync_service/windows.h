@@ -62,21 +62,31 @@ int64_t windows_offset(const struct windows_clock *clock);
 /* The readings that a vehicle has behind what a turn may count as home: those of a clock far ahead, those
  * that it wrote before its clock was stepped back. In memory alone: it is asked for again after a restart. */
 struct windows_ahead {
-    int64_t done_us;      /* home up to here; WINDOWS_NONE: nothing */
-    int64_t reference_us; /* old_checked_us of the fall that done_us belongs to; WINDOWS_NONE: none */
+    int64_t done_us;   /* home up to here; WINDOWS_NONE: nothing */
+    int64_t peak_us;   /* the largest offset seen since the reference; WINDOWS_NONE: none */
+    int64_t asked_us;  /* the /status before this one, our clock; WINDOWS_NONE: none */
+    int64_t offset_us; /* what it said */
+    /* The clock that `home` in memory relies on: the reference, or a later one while what a clock left behind
+     * when it fell is still being fetched. WINDOWS_NONE: the reference. */
+    int64_t home_offset_us, home_checked_us;
 };
+#define WINDOWS_AHEAD_NONE                                                                                   \
+    ((struct windows_ahead){WINDOWS_NONE, WINDOWS_NONE, WINDOWS_NONE, WINDOWS_NONE, WINDOWS_NONE,            \
+                            WINDOWS_NONE})
 
 struct window_plan {
     struct windows home; /* to start from: rewound where the clock has fallen */
     struct window live;  /* to ask for; empty: nothing is new */
     struct window ahead; /* to ask for besides; empty: nothing */
-    bool fell;           /* the reference moves only when `ahead` is home */
+    bool fell;           /* `ahead` holds what a clock that fell left behind: the reference waits for it */
 };
 /* narrow: one request for all was too much lately; the live window is asked for alone. ahead: moved on where
  * the clock has fallen. */
 struct window_plan windows_plan(struct windows home, const struct windows_clock *clock,
                                 const struct windows_limits *limits, bool narrow,
                                 struct windows_ahead *ahead);
+/* The live window of this clock's plan is committed; reference: and the reference moves with it. */
+void windows_committed(struct windows_ahead *ahead, const struct windows_clock *clock, bool reference);
 /* The live window was truncated: the one to ask for instead, shorter, with the same end. Errors: ERR_PROTOCOL
  * (a microsecond has more readings than an answer holds). */
 bool windows_narrow(struct window *live, int64_t first_us, struct error *err) MUST_USE;
@@ -87,8 +97,10 @@ struct window_steps {
     int64_t step_us;
     unsigned empty; /* pieces in a row */
 };
-/* The next piece of [gap.from, gap.to). Begins with pieces of ten minutes or an hour, by the gap's length. */
-struct window windows_piece(struct window_steps *steps, struct window gap);
+/* Of a gap in so long a window: pieces of ten minutes or an hour. No harm when it has begun. */
+void windows_steps_begin(struct window_steps *steps, int64_t window_us);
+/* The next piece of [gap.from, gap.to). */
+struct window windows_piece(const struct window_steps *steps, struct window gap);
 /* The piece came whole, with so many rows of max_rows. */
 void windows_piece_whole(struct window_steps *steps, size_t rows, size_t max_rows);
 /* It was truncated, or too slow. Errors: as windows_narrow. */
