@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server_tools/central/central_months.h"
+#include "server_tools/sync_service/keeper_chores.h"
 #include "server_tools/sync_service/sync_db.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
@@ -194,6 +195,25 @@ static bool try_group(struct write_session *session, struct write_job *const *jo
     return true;
 }
 
+/* ---- the quarantine ---- */
+
+/* Of the group's vehicles that have readings whose time has come by now. That it fails harms no job: a chore
+ * does it too. */
+static void release_quarantine(const struct held_jobs *held)
+{
+    int64_t until_us = INT64_MAX;
+    int64_t released;
+    SCOPE_BUF struct buf ids = BUF_LIMIT(IDS_MAX_BYTES);
+    for (size_t i = 0; i < held->count; i++) {
+        if (held->jobs[i]->now_limit_us < until_us)
+            until_us = held->jobs[i]->now_limit_us;
+    }
+    const char *vehicle_ids = write_ids(held, &ids);
+    if (until_us == INT64_MAX || !buf_check(&ids, "the vehicles of a transaction", NULL) ||
+        !chore_release_quarantine(held->session->pg, vehicle_ids, until_us, &released, NULL))
+        return;
+}
+
 /* ---- several tries ---- */
 
 /* What no other way of writing would help against. */
@@ -231,6 +251,7 @@ size_t write_group(struct write_session *session, struct write_job **jobs, size_
         forget_results(jobs[i]);
         jobs[i]->place.settled = false;
     }
+    release_quarantine(&(struct held_jobs){session, jobs, count});
     bool done = try_group(session, jobs, count, WRITE_STRAIGHT, &problem);
     if (done || !is_everybodys(problem.code))
         return done + write_each(session, jobs, count);
