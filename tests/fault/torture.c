@@ -222,8 +222,14 @@ CALL(HANDLE, -1, int, dup2, (int from, int to), (from, to))
 CALL(HANDLE, -1, int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 CALL(HANDLE, -1, int, socketpair, (int domain, int type, int protocol, int fds[2]),
      (domain, type, protocol, fds))
-CALL(HANDLE, -1, int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event),
-     (epoll, what, fd, event))
+
+/* Taking a descriptor out needs nothing and cannot fail. */
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    NEXT(epoll_ctl)
+    bool refused = what != EPOLL_CTL_DEL && fails(HANDLE, __builtin_return_address(0));
+    return refused ? -1 : next(epoll, what, fd, event);
+}
 
 CALL(PROCESS, -1, pid_t, fork, (void), ())
 CALL(PROCESS, EAGAIN, int, pthread_create,

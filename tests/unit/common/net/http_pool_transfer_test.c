@@ -91,10 +91,11 @@ static int make_file(void)
 {
     int fd = memfd_create("upload", MFD_CLOEXEC);
     assert_true(fd >= 0);
-    for (size_t i = 0; i < FILE_BYTES; i += 7) {
-        size_t left = FILE_BYTES - i;
-        assert_int_equal(write(fd, "telehau", left < 7 ? left : 7), left < 7 ? left : 7);
-    }
+    SCOPE_FREE char *content = malloc(FILE_BYTES);
+    assert_non_null(content);
+    for (size_t i = 0; i < FILE_BYTES; i++)
+        content[i] = "telehau"[i % 7];
+    assert_int_equal(write(fd, content, FILE_BYTES), FILE_BYTES);
     return fd;
 }
 
