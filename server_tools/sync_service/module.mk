@@ -17,3 +17,4 @@ $(call unit,server_tools/sync_service/windows_property,server_tools/sync_service
 data_answer := $(addprefix server_tools/sync_service/,data_answer.c data_row.c) $(common_lib)
 $(call unit,server_tools/sync_service/data_answer,$(data_answer))
 $(call fuzz,data_answer,$(data_answer))
+$(call unit,server_tools/sync_service/writer_faults,$(sync_writer))
