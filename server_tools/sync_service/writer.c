@@ -237,26 +237,33 @@ static bool take_work(struct writer_thread *thread, size_t *count)
     return go_on;
 }
 
-static void hand_back(struct writer_thread *thread, size_t count, size_t transactions, int64_t duration_us)
-{
-    struct writer *writer = thread->writer;
-    pthread_mutex_lock(&writer->lock);
-    for (size_t i = 0; i < count; i++)
-        finish(writer, thread->jobs[i]);
-    writer->counts.transactions += transactions;
-    writer->counts.last_transaction_us = duration_us;
-    if (queue_has(&writer->queue, LANE_LIVE) || queue_has(&writer->queue, LANE_GAP))
-        pthread_cond_broadcast(&writer->wake);
-    pthread_mutex_unlock(&writer->lock);
-}
-
-static bool broke(const struct writer_thread *thread, size_t count)
+static bool any_broke(struct write_job *const *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (thread->jobs[i]->error.code == ERR_UNREACHABLE)
+        if (jobs[i]->place.settled && jobs[i]->error.code == ERR_UNREACHABLE)
             return true;
     }
     return false;
+}
+
+/* Those that are settled. Returns how many are left, at the front of jobs. */
+static size_t hand_back(struct writer *writer, struct write_job **jobs, size_t count, size_t transactions,
+                        int64_t begin_us)
+{
+    size_t left = 0;
+    pthread_mutex_lock(&writer->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i]->place.settled)
+            finish(writer, jobs[i]);
+        else
+            jobs[left++] = jobs[i];
+    }
+    writer->counts.transactions += transactions;
+    writer->counts.last_transaction_us = clock_monotonic_us(writer->clock) - begin_us;
+    if (queue_has(&writer->queue, LANE_LIVE) || queue_has(&writer->queue, LANE_GAP))
+        pthread_cond_broadcast(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    return left;
 }
 
 /* Closes what broke and opens anew. False: it is away. */
@@ -270,14 +277,26 @@ static bool reconnect(struct writer_thread *thread)
     return connect_now(thread, &problem);
 }
 
-/* A connection that had died while it had nothing to do costs nobody a job: a new one takes over. */
+/* A connection that had died while it had nothing to do costs nobody a job: a new one takes over. Whoever
+ * must be written alone keeps nobody else waiting. */
 static void write_jobs(struct writer_thread *thread, size_t count)
 {
-    int64_t begin_us = clock_monotonic_us(thread->writer->clock);
-    size_t transactions = write_group(&thread->session, thread->jobs, count);
-    if (broke(thread, count) && reconnect(thread) && !thread->session.begun)
-        transactions = write_group(&thread->session, thread->jobs, count);
-    hand_back(thread, count, transactions, clock_monotonic_us(thread->writer->clock) - begin_us);
+    struct writer *writer = thread->writer;
+    struct write_session *session = &thread->session;
+    int64_t begin_us = clock_monotonic_us(writer->clock);
+    size_t committed = write_together(session, thread->jobs, count);
+    if (any_broke(thread->jobs, count) && reconnect(thread) && !session->begun)
+        committed = write_together(session, thread->jobs, count);
+    size_t left = hand_back(writer, thread->jobs, count, committed, begin_us);
+    bool broken = false;
+    for (size_t i = 0; i < left; i++) {
+        begin_us = clock_monotonic_us(writer->clock);
+        committed = write_alone(session, thread->jobs[i]);
+        broken = broken || any_broke(&thread->jobs[i], 1);
+        hand_back(writer, &thread->jobs[i], 1, committed, begin_us);
+    }
+    if (broken && !reconnect(thread))
+        return; /* the thread tries on */
 }
 
 static bool is_stopping(struct writer *writer)

@@ -222,27 +222,7 @@ static bool is_everybodys(enum error_code code)
     return code == ERR_UNREACHABLE || code == ERR_SPACE || code == ERR_MEMORY || code == ERR_CANCELLED;
 }
 
-static size_t write_alone(struct write_session *session, struct write_job *job)
-{
-    struct error problem = {0};
-    bool done = try_group(session, &job, 1, WRITE_FILTERED, &problem) ||
-                (problem.code == ERR_CHANGED && try_group(session, &job, 1, WRITE_STAGED, &problem));
-    if (!done)
-        settle(job, &problem);
-    return done;
-}
-
-static size_t write_each(struct write_session *session, struct write_job *const *jobs, size_t count)
-{
-    size_t committed = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!jobs[i]->place.settled)
-            committed += write_alone(session, jobs[i]);
-    }
-    return committed;
-}
-
-size_t write_group(struct write_session *session, struct write_job **jobs, size_t count)
+size_t write_together(struct write_session *session, struct write_job **jobs, size_t count)
 {
     struct error problem = {0};
     session->begun = false;
@@ -252,10 +232,19 @@ size_t write_group(struct write_session *session, struct write_job **jobs, size_
         jobs[i]->place.settled = false;
     }
     release_quarantine(&(struct held_jobs){session, jobs, count});
-    bool done = try_group(session, jobs, count, WRITE_STRAIGHT, &problem);
-    if (done || !is_everybodys(problem.code))
-        return done + write_each(session, jobs, count);
-    for (size_t i = 0; i < count; i++)
+    if (try_group(session, jobs, count, WRITE_STRAIGHT, &problem))
+        return 1;
+    for (size_t i = 0; i < count && is_everybodys(problem.code); i++)
         settle(jobs[i], &problem);
     return 0;
+}
+
+size_t write_alone(struct write_session *session, struct write_job *job)
+{
+    struct error problem = {0};
+    bool done = try_group(session, &job, 1, WRITE_FILTERED, &problem) ||
+                (problem.code == ERR_CHANGED && try_group(session, &job, 1, WRITE_STAGED, &problem));
+    if (!done)
+        settle(job, &problem);
+    return done;
 }

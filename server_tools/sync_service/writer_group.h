@@ -23,11 +23,16 @@ struct write_session {
 bool write_session_init(struct write_session *session, const struct clock *clock, struct error *err) MUST_USE;
 void write_session_clear(struct write_session *session);
 
-/* Each job's error says how it went for it: ERR_NONE is committed. ERR_UNREACHABLE: the connection is of no
- * use any more, and of a job that was under way nobody knows whether it is committed; it does no harm to
- * write it again. ERR_BUSY: somebody else imports this vehicle. Sorts jobs by vehicle. Returns how many
- * transactions were committed. */
-size_t write_group(struct write_session *session, struct write_job **jobs, size_t count);
+/* Both say by a job's `settled` that its error tells how it went: ERR_NONE is committed. ERR_UNREACHABLE: the
+ * connection is of no use any more, and of a job that was under way nobody knows whether it is committed; it
+ * does no harm to write it again. ERR_BUSY: somebody else imports this vehicle, or holds its row for long.
+ * Each returns how many transactions were committed. */
+
+/* In one transaction, waiting for nobody. Sorts jobs by vehicle. Those that are not settled are to be written
+ * alone: all of them where the transaction failed, and whose row somebody held. */
+size_t write_together(struct write_session *session, struct write_job **jobs, size_t count);
+/* Settles it. */
+size_t write_alone(struct write_session *session, struct write_job *job);
 
 /* ---- the parts of a transaction, for writer_*.c ---- */
 

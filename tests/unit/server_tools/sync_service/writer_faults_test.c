@@ -119,6 +119,7 @@ static void a_vehicle_whose_row_is_held_holds_up_nobody(void **state)
     world_sql(world, "BEGIN; SELECT FROM vehicles WHERE vehicle_id = 4 FOR UPDATE");
     write_all_but(world, NULL, 1);
     assert_int_equal(world->error.code, ERR_BUSY);
+    assert_int_equal(world->order[VEHICLES - 1], 4); /* all others have been told before */
     world_sql(world, "ROLLBACK");
     world_write(world, readings(world, 4, 100, 5));
 }
