@@ -162,25 +162,23 @@ bool command_notify_add(const struct command_scene *scene, struct buf *out, stru
 
 /* ---- list, remove ---- */
 
+#define LAST_SENT_AT LISTING_TIME("n.sent_at") " AS last_sent_at"
+
 bool command_notify_list(const struct command_scene *scene, struct buf *out, struct error *err)
 {
     static const struct listing listing = {
         .member = "rules",
-        .sql =
-            "SELECT r.rule_id, u.email AS user, u.status, r.channel, r.target, array_to_string(r.kinds, ',') "
-            "AS"
-            " kinds, r.min_severity, to_char(r.quiet_from, 'HH24:MI') || '-' || to_char(r.quiet_to, "
-            "'HH24:MI')"
-            " AS quiet_hours, r.time_zone, n.waiting, n.failed, " LISTING_TIME(
-                "n.sent_at") " AS last_sent_at, n.last_error FROM notice_rules r JOIN users u USING (user_id)"
-                             " LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE state IN ('waiting', "
-                             "'sending'))"
-                             " AS waiting, count(*) FILTER (WHERE state = 'failed') AS failed, max(sent_at) "
-                             "AS"
-                             " sent_at, (array_agg(last_error ORDER BY notice_id DESC) FILTER (WHERE "
-                             "last_error IS"
-                             " NOT NULL))[1] AS last_error FROM notices WHERE rule_id = r.rule_id) n ON true"
-                             " ORDER BY r.rule_id",
+        .sql = "SELECT r.rule_id, u.email AS user, u.status, r.channel, r.target, array_to_string(r.kinds, "
+               "',') AS kinds,"
+               " r.min_severity, to_char(r.quiet_from, 'HH24:MI') || '-' || to_char(r.quiet_to, 'HH24:MI') "
+               "AS quiet_hours,"
+               " r.time_zone, n.waiting, n.failed, " LAST_SENT_AT ", n.last_error"
+               " FROM notice_rules r JOIN users u USING (user_id) LEFT JOIN LATERAL (SELECT"
+               " count(*) FILTER (WHERE state IN ('waiting', 'sending')) AS waiting,"
+               " count(*) FILTER (WHERE state = 'failed') AS failed, max(sent_at) AS sent_at,"
+               " (array_agg(last_error ORDER BY notice_id DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS "
+               "last_error"
+               " FROM notices WHERE rule_id = r.rule_id) n ON true ORDER BY r.rule_id",
         .columns = "rule_id,user,channel,target,kinds,min_severity,quiet_hours,time_zone,waiting,failed,"
                    "last_sent_at,last_error",
         .empty = "nobody is told of anything: `sync_service notify add --user EMAIL --channel email`",

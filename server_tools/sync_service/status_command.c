@@ -3,6 +3,8 @@
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/listing.h"
 
+#define NEXT_AT LISTING_TIME("min(not_before) FILTER (WHERE state = 'waiting')") " AS next_at"
+
 static const struct listing listings[] = {
     {
         .member = "vehicles",
@@ -47,6 +49,18 @@ static const struct listing listings[] = {
                             " FROM sync_workers w ORDER BY w.worker_id",
         .columns = "worker_id,alive,vehicles",
         .empty = "no sync_service runs on this database",
+    },
+    {
+        .member = "notices",
+        .sql = "SELECT channel, count(*) FILTER (WHERE state IN ('waiting', 'sending')) AS waiting, " NEXT_AT
+               ", count(*) FILTER (WHERE state = 'sent') AS sent, count(*) FILTER (WHERE state = 'failed') "
+               "AS failed,"
+               " (array_agg(last_error ORDER BY notice_id DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS "
+               "last_error"
+               " FROM notices WHERE created_at > now() - interval '1 day' OR state IN ('waiting', 'sending')"
+               " GROUP BY channel ORDER BY channel",
+        .columns = "channel,waiting,next_at,sent,failed,last_error",
+        .empty = "nobody was told anything for a day",
     },
 };
 

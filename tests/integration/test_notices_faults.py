@@ -117,6 +117,9 @@ def test_a_wrong_token_holds_everything_and_loses_nothing(world, web):
     wait_until(lambda: "could not be sent: Telegram answered 401" in service.log(), "the refusal")
     assert world.states() == ["waiting"] * 5 and len(web.calls) == 1
     assert world.query("select count(*) from notices where claimed_by is not null") == [(0,)]
+    (told,) = service.json("status")["notices"]
+    assert (told["channel"], told["waiting"], told["sent"], told["failed"], told["last_error"]) == (
+        "telegram", 5, 0, 0, "Telegram answered 401")
     assert "secret_token" not in service.log() and not world.query("select 1 from notices where last_error ~ 'secret'")
 
 
