@@ -10,7 +10,7 @@
 #include "server_tools/sync_service/rollout_package.h"
 #include "server_tools/sync_service/vehicle.h"
 
-enum { ROLLOUT_CLAIM_S = 60, ROLLOUT_BACKOFF_MAX_S = 300 };
+enum { ROLLOUT_CLAIM_S = 20, ROLLOUT_BACKOFF_MAX_S = 300 };
 
 /* One vehicle to be talked to about its package. */
 struct rollout_order {

@@ -21,6 +21,7 @@ struct talk {
     struct talk *next;
     struct rollout_desk *desk;
     struct peer *peer;
+    bool dropped; /* there is nothing to record */
     struct rollout_talk what;
 };
 
@@ -112,7 +113,7 @@ static void give_up(struct talk *talk, const struct error *err)
     put_result(talk);
 }
 
-/* On the loop. A vehicle whose talk goes on (its lease went away and came back) is left to that talk. */
+/* On the loop. A vehicle whose talk goes on for longer than a claim lasts is left to that talk. */
 static void take_order(struct letter *letter)
 {
     struct talk *talk = (struct talk *)letter;
@@ -120,7 +121,7 @@ static void take_order(struct letter *letter)
     struct error err;
     struct peer *peer = desk->stopped ? NULL : find_peer(desk, talk->what.order.vehicle.vehicle_id, &err);
     if (desk->stopped || (peer != NULL && peer->talk != NULL)) {
-        talk->what.result.state = talk->what.order.state;
+        talk->dropped = true;
         put_result(talk);
         return;
     }
@@ -161,8 +162,9 @@ static bool write_results(struct rollout_desk *desk, struct pg *pg, struct error
     while (results != NULL) {
         struct talk *talk = results;
         results = talk->next;
-        ok = ok && rollout_db_record(pg, &talk->what.order, &talk->what.result,
-                                     desk->scene->settings->sync_interval_s, desk->scene->log, err);
+        ok = ok && (talk->dropped ||
+                    rollout_db_record(pg, &talk->what.order, &talk->what.result,
+                                      desk->scene->settings->sync_interval_s, desk->scene->log, err));
         if (ok) {
             free_talk(talk);
             count(desk, 0, 1);

@@ -50,6 +50,7 @@ enum rollout_step rollout_next(const struct rollout_counts *counts)
 
 /* ---- waves ---- */
 
+/* May be more than there are vehicles. */
 static bool parse_wave(struct view word, int64_t vehicles, int64_t *out, struct error *err)
 {
     bool percent = word.size > 0 && word.data[word.size - 1] == '%';
@@ -59,18 +60,14 @@ static bool parse_wave(struct view word, int64_t vehicles, int64_t *out, struct 
         return error_set(err, ERR_USAGE, "`%.*s`: expected a number of vehicles, or a part from 1%% to 100%%",
                          VIEW_ARG(word));
     *out = percent ? (vehicles * number + PERCENT - 1) / PERCENT : number;
-    if (*out > vehicles)
-        *out = vehicles;
     return true;
 }
 
-static bool add_wave(struct rollout_waves *waves, int64_t up_to, struct view word, struct error *err)
+/* One that would have no vehicle of its own is left out. */
+static bool add_wave(struct rollout_waves *waves, int64_t up_to, struct error *err)
 {
     int64_t before = waves->count == 0 ? 0 : waves->up_to[waves->count - 1];
-    if (up_to < before)
-        return error_set(err, ERR_USAGE, "`%.*s` is less than the wave before it, which has %d vehicles",
-                         VIEW_ARG(word), (int)before);
-    if (up_to == before)
+    if (up_to <= before)
         return true;
     if (waves->count == ROLLOUT_WAVES_MAX)
         return error_set(err, ERR_USAGE, "more than %d waves", ROLLOUT_WAVES_MAX);
@@ -82,11 +79,18 @@ bool rollout_waves_parse(const char *text, int64_t vehicles, struct rollout_wave
 {
     struct rollout_waves waves = {.count = 0};
     struct view rest = view_of(text);
+    int64_t before = 0;
     do {
         struct view word = text_trim(text_cut(&rest, ','));
-        int64_t up_to = 0;
-        if (!parse_wave(word, vehicles, &up_to, err) || !add_wave(&waves, up_to, word, err))
+        int64_t asked = 0;
+        if (!parse_wave(word, vehicles, &asked, err))
             return error_wrap(err, "the waves");
+        if (asked < before)
+            return error_set(err, ERR_USAGE, "the waves: `%.*s` is less than the wave before it",
+                             VIEW_ARG(word));
+        if (!add_wave(&waves, asked < vehicles ? asked : vehicles, err))
+            return error_wrap(err, "the waves");
+        before = asked;
     } while (rest.size > 0);
     *out = waves;
     return true;

@@ -102,6 +102,9 @@ class Certificate:
 
 
 class FakeAgent:
+    calls = {"/auth/challenge": "challenge", "/auth": "auth", "/status": "status", "/data/export": "export",
+             "/update": "update"}
+
     def __init__(self, folder, keys, rows=(), tls=True):
         self.folder = folder
         self.keys = keys
@@ -269,12 +272,11 @@ class FakeAgent:
                 self.query = dict(urllib.parse.parse_qsl(parts.query))
                 self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 agent.requests.append(f"{self.command} {parts.path}")
-                name = {"/auth/challenge": "challenge", "/auth": "auth", "/status": "status",
-                        "/data/export": "export", "/update": "update"}.get(parts.path)
+                name = agent.calls.get(parts.path)
                 if name is None:
                     return self.json(404, {"error": "not_found"})
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                if name in ("status", "export", "update") and token not in agent.tokens:
+                if name not in ("challenge", "auth") and token not in agent.tokens:
                     return self.json(401, {"error": "unauthorized"})
                 call = getattr(agent, name)
                 hook = agent.hooks.get(name)

@@ -67,7 +67,7 @@ class SyncService:
 
     def __exit__(self, *_):
         if self.program is not None and self.program.process.poll() is None:
-            assert self.stop() == 0
+            assert (code := self.stop()) == 0, code
 
     # ---- what is in the database ----
 
