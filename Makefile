@@ -92,7 +92,7 @@ $(eval faults += $(1))
 $(eval $(B)/fault/$(1): $(call objects,tests/fault/$(1).c tests/fault/durable.c $(2)))
 endef
 define embed
-$(eval $(B)/gen/$(1).c: packaging/embed $(addprefix $(2)/,$(3)); @mkdir -p $$(@D); packaging/embed $(1) $(2) $(3) >$$@)
+$(eval $(B)/gen/$(1).c: $(lastword $(MAKEFILE_LIST)) packaging/embed $(addprefix $(2)/,$(3)); @mkdir -p $$(@D); packaging/embed $(1) $(2) $(3) >$$@)
 endef
 # A library is an archive, so that a program takes only the parts that it names.
 define library

@@ -166,13 +166,44 @@ def query(database, sql, *values):
 
 
 def test_the_columns_in_postgres(in_postgres):
-    for name in TABLES:
-        real = query(in_postgres, "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
-                     "where table_name = %s", name)
-        assert stated_columns(name, 2) == {column: (kind, null) for column, kind, null in real}, name
-    real = query(in_postgres, "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace "
-                 "and not relispartition")
-    assert {name for name, in real} == {*TABLES, "schema_migrations"}
+    """Whatever the database has is described, and nothing else: a migration brings its tables' sections with it."""
+    of_a_fleet = [names(row[0])[0] for row in table(DOC, "A fleet's tables")]
+    real = query(in_postgres, "select relname from pg_class where relkind in ('r', 'p', 'v', 'm') and not relispartition "
+                 "and relnamespace = 'public'::regnamespace")
+    assert sorted(name for name, in real) == sorted([*TABLES, *of_a_fleet, "schema_migrations"])
+    for name in [*TABLES, *of_a_fleet]:
+        real = query(in_postgres, "select attname, format_type(atttypid, atttypmod), not attnotnull from pg_attribute "
+                     "where attrelid = %s::regclass and attnum > 0 and not attisdropped", name)
+        stated = stated_columns(name, 2) if name in TABLES else {names(row[0])[0]: (row[1], row[2] == "yes")
+                                                                 for row in table(DOC, f"`{name}`")}
+        assert stated == {column: (kind, null) for column, kind, null in real}, name
+
+
+def test_the_keys_of_a_fleets_tables(in_postgres):
+    for name, _, key in table(DOC, "A fleet's tables"):
+        [(real,)] = query(in_postgres, "select array_agg(attname::text order by array_position(conkey, attnum)) from pg_constraint "
+                          "join pg_attribute on attrelid = conrelid and attnum = any(conkey) "
+                          "where conrelid = %s::regclass and contype = 'p'", names(name)[0])
+        assert names(key) == real, name
+
+
+def test_the_settings_of_row_level_security(in_postgres):
+    """The example as it stands, and the words that count."""
+    query(in_postgres, "update vehicles set last_seen_at = '2026-02-22T10:00:00Z'")
+    query(in_postgres, "insert into users (user_id, email, status) values (7, 'a@b.example', 'active'); "
+          "insert into vehicle_access select vehicle_id, 7 from vehicles; create role contract_reader; "
+          "grant select on vehicles to contract_reader")
+    try:
+        [text] = re.findall(r"(?ms)^    BEGIN;\n(.*?)^    COMMIT;", section(DOC, "Who sees what"))
+        ask = f"begin; set local role contract_reader; {text.rsplit('SELECT', 1)[0]}"
+        assert query(in_postgres, f"{ask} select {text.rsplit('SELECT', 1)[1]}")[0][0] == "plant_A"
+        assert query(in_postgres, f"{ask} select set_config('app.user_id', '8', true); select 1 from vehicles") == []
+        assert query(in_postgres, f"{ask} select set_config('app.user_role', 'superuser', true), set_config('app.user_id', '', "
+                     "true); select count(*) from vehicles") == [(1,)]
+    finally:
+        query(in_postgres, "revoke all on vehicles from contract_reader; drop role contract_reader")
+    assert [names(row[0])[0] for row in table(DOC, "Who sees what")] == ["app.user_role", "app.user_id", "telehaul_owner",
+                                                                          "telehaul_sync", "telehaul_api"]
 
 
 # ---- examples ----
