@@ -3,8 +3,18 @@
 #include <stdlib.h>
 
 #include "common/net/http_pool_internal.h"
+#include "common/os/process.h"
 
-enum { HOSTS_A_MULTI = 100, MULTIS_MAX = 1024, TICK_MS = 100 };
+enum {
+    HOSTS_A_MULTI = 100,
+    MULTIS_MAX = 1024,
+    /* Half as many again as are to be kept (http_pool_multi.c), and for each multi handle a timer of ours and
+     * two of libcurl's. */
+    FDS_PER_10_KEPT = 16,
+    FDS_ELSEWHERE = 256,
+    IDLE_MAX = 1000 * 1000,
+    TICK_MS = 100,
+};
 
 /* ---- easy handles ---- */
 
@@ -191,9 +201,20 @@ static void on_tick(void *context, uint64_t times)
 
 /* ---- what callers call ---- */
 
+/* Fewer connections are kept when there are not descriptors enough for those that are at work. */
+static void fit_into_descriptors(struct http_pool_config *config)
+{
+    size_t at_work = config->max_parallel + FDS_ELSEWHERE;
+    size_t idle = config->max_idle < IDLE_MAX ? config->max_idle : IDLE_MAX;
+    size_t limit = process_raise_descriptors(at_work + idle * FDS_PER_10_KEPT / 10);
+    size_t left = limit > at_work ? (limit - at_work) * 10 / FDS_PER_10_KEPT : 0;
+    config->max_idle = idle < left ? idle : left;
+}
+
 static bool pool_start(struct http_pool *pool, struct error *err)
 {
     const struct http_pool_config *config = &pool->config;
+    fit_into_descriptors(&pool->config);
     pool->multi_count = (config->max_idle + HOSTS_A_MULTI - 1) / HOSTS_A_MULTI;
     if (pool->multi_count == 0)
         pool->multi_count = 1;

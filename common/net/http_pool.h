@@ -18,17 +18,21 @@ struct http_transfer; /* one exchange under way; gone when its `done` has return
 struct http_pool_config {
     struct loop *loop;   /* borrowed */
     size_t max_parallel; /* exchanges under way; further ones wait in the order of their start */
-    size_t max_idle;     /* connections kept alive between exchanges, over all hosts */
-    int64_t connect_ms;  /* 0: HTTP_CLIENT_CONNECT_MS */
+    /* Connections kept alive between exchanges, over all hosts: about so many (each multi handle keeps its
+     * share and half as many again), and fewer when the limit of descriptors, which is raised, allows no
+     * more. */
+    size_t max_idle;
+    int64_t connect_ms; /* 0: HTTP_CLIENT_CONNECT_MS */
 };
 struct http_pool *http_pool_new(const struct http_pool_config *config, struct error *err) MUST_USE;
-/* Every transfer ends with ERR_CANCELLED, its `done` called. NULL is fine. */
+/* Every transfer ends with ERR_CANCELLED, its `done` called. Not from a callback of the pool's. NULL is fine.
+ */
 void http_pool_free(struct http_pool *pool);
 
 enum http_take {
     HTTP_TAKEN,
-    HTTP_PAUSE, /* not taken: the same piece comes again after http_transfer_resume */
-    HTTP_STOP,  /* the transfer ends with the request's own error, or ERR_CANCELLED */
+    HTTP_PAUSE, /* not taken: it comes again after http_transfer_resume, perhaps with more behind it */
+    HTTP_STOP,  /* the transfer ends with ERR_CANCELLED */
 };
 
 struct http_pool_answer {
@@ -56,7 +60,9 @@ struct http_pool_request {
     int64_t total_ms; /* from its real start, pauses of ours left out; 0: only the floor of progress */
     int64_t
         floor_s; /* slower than HTTP_CLIENT_FLOOR_BYTES_S for so long: ERR_TIMEOUT; 0: HTTP_CLIENT_FLOOR_S */
-    size_t max_body_bytes; /* of the answer, unpacked; more: ERR_LIMIT. 0: no limit (a sink bounds itself) */
+    /* Of the answer, unpacked; more: ERR_LIMIT. 0: no limit for a sink, which bounds itself; 1 MiB of what is
+     * kept. */
+    size_t max_body_bytes;
     /* The body of a 2xx, piece by piece; NULL: it is kept and given to `done`. Bodies of other statuses are
      * always kept (64 KiB). */
     enum http_take (*piece)(void *context, struct view piece);
@@ -68,8 +74,8 @@ struct http_pool_request {
     void *context;
 };
 
-/* NULL with err only for want of memory or a request that cannot be (no host, a bad pin): then `done` is not
- * called. */
+/* NULL with err only for want of memory, a request that cannot be (no host, a bad pin), or when the pool is
+ * being freed: then `done` is not called. */
 struct http_transfer *http_pool_start(struct http_pool *pool, const struct http_pool_request *request,
                                       struct error *err) MUST_USE;
 void http_transfer_resume(struct http_transfer *transfer); /* no harm when it is not paused */
@@ -77,7 +83,8 @@ void http_transfer_resume(struct http_transfer *transfer); /* no harm when it is
 void http_transfer_cancel(struct http_transfer *transfer);
 /* A header of the answer, or NULL. In headers_done and done. */
 const char *http_transfer_header(const struct http_transfer *transfer, const char *name);
-/* PEM of the certificate that the server has shown; "" without TLS. In headers_done and done. */
+/* PEM of the certificate that the server has shown: without a pin, in headers_done and done; of another key
+ * than the pinned one, in done. Else "". */
 const char *http_transfer_peer_cert_pem(const struct http_transfer *transfer);
 
 /* Drops the idle connections of a host. */

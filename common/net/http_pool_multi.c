@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -51,14 +52,24 @@ static void drop_socket(struct http_pool *pool, int fd)
     free(dropped);
 }
 
+/* That we have no more of something is not to be said of the host. */
+static curl_socket_t not_opened(struct http_transfer *transfer)
+{
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        error_set_errno(&transfer->err, "a connection to %s:%u", transfer->site.host, transfer->site.port);
+        transfer->refused = true;
+    }
+    return CURL_SOCKET_BAD;
+}
+
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    const struct http_transfer *transfer = context;
+    struct http_transfer *transfer = context;
     (void)purpose;
     SCOPE_FD int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     struct http_pool_socket *opened = fd >= 0 ? add_socket(transfer->pool, fd) : NULL;
     if (opened == NULL)
-        return CURL_SOCKET_BAD;
+        return not_opened(transfer);
     opened->opened = true;
     opened->busy = true;
     opened->site_key = transfer->site_key;

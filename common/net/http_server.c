@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/net/http_internal.h"
 #include "common/os/listen.h"
+#include "common/os/process.h"
 
 enum {
     /* Of a connection: headers, and the chunks of streams. */
@@ -155,15 +155,6 @@ static void fill_defaults(struct http_server_config *config)
         config->sse_heartbeat_ms = HTTP_SSE_HEARTBEAT_MS;
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= HTTP_MAX_DESCRIPTORS)
-        return;
-    limit.rlim_cur = limit.rlim_max < HTTP_MAX_DESCRIPTORS ? limit.rlim_max : HTTP_MAX_DESCRIPTORS;
-    setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it accepts fewer */
-}
-
 static struct http_server *new_server(const struct http_server_config *config, struct error *err)
 {
     struct http_server *server = calloc(1, sizeof(*server));
@@ -243,7 +234,7 @@ static bool start_parts(struct http_server *server, struct error *err)
         .progress_window_ms = config->progress_window_ms,
         .progress_floor_bytes_s = HTTP_PROGRESS_FLOOR_BYTES_S,
     };
-    raise_descriptor_limit();
+    process_raise_descriptors(HTTP_MAX_DESCRIPTORS); /* with fewer it accepts fewer */
     server->connections = http_connections_new(&limits, config->clock, err);
     if (server->connections == NULL)
         return false;

@@ -133,6 +133,16 @@ static bool plan_environment(struct plan *plan, struct error *err)
 
 /* ---- descriptors --------------------------------------------------------------------------------------- */
 
+size_t process_raise_descriptors(size_t wanted)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
+    struct rlimit raised = {.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max,
+                            .rlim_max = limit.rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
 static bool plan_descriptors(struct plan *plan, struct error *err)
 {
     const struct process_spec *spec = plan->spec;

@@ -31,6 +31,10 @@ struct process_spec {
  * True only when exec succeeded: a missing program is an error here, not an exit code later. */
 bool process_start(const struct process_spec *spec, pid_t *pid, struct error *err) MUST_USE;
 
+/* Raises our soft limit of open descriptors to so many, as far as the hard one allows; never lowers it.
+ * Returns what it is then. */
+size_t process_raise_descriptors(size_t wanted);
+
 /* "exit 3", "signal 9 (Killed)": out at least PROCESS_STATUS_BYTES. Returns out. */
 enum { PROCESS_STATUS_BYTES = 64 };
 const char *process_status_text(char out[PROCESS_STATUS_BYTES], int wait_status);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -254,6 +255,32 @@ static void a_black_hole_costs_the_time_to_connect(void **state)
     assert_non_null(strstr(shorter->err.text, "no connection within 200 ms"));
 }
 
+/* It is not the host's fault. */
+static void a_want_of_descriptors_is_ours(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct rlimit before;
+    SCOPE_FD int probe = dup(STDERR_FILENO);
+    struct asked *asked =
+        ask(fixture, (struct http_pool_request){.total_ms = 300}); /* the multi handle's own */
+    fixture->server.script = SCRIPT(OK_2);
+    run_to_end(fixture);
+    assert_true(asked->ok);
+    http_pool_forget(fixture->pool, "127.0.0.1", fixture->server.port);
+    run_for(fixture, 10);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)probe, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    asked = ask(fixture, GET);
+    fixture->wanted = fixture->count;
+    struct error err;
+    assert_true(loop_run(fixture->loop, &err));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(asked->err.code, ERR_IO);
+    assert_non_null(strstr(asked->err.text, "Too many open files"));
+    assert_true(ask_once(fixture, SCRIPT(OK_2), GET)->ok);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pool_fixture_set_up, pool_fixture_tear_down)
 
 int main(void)
@@ -273,6 +300,7 @@ int main(void)
         TEST(a_dead_one_harms_no_other),
         TEST(our_pauses_are_no_time_of_theirs),
         TEST(says_why_it_could_not_connect),
+        TEST(a_want_of_descriptors_is_ours),
         TEST(a_black_hole_costs_the_time_to_connect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

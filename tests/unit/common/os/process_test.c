@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "common/os/process.h"
@@ -346,9 +347,27 @@ static void usage_is_what_top_says(void **state)
     assert_true(cpu_s == before);
 }
 
+static void descriptors_are_raised_as_far_as_allowed(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(process_raise_descriptors(128), 128);
+    assert_int_equal(process_raise_descriptors(100), 128); /* never lowered */
+    assert_int_equal(process_raise_descriptors(SIZE_MAX), before.rlim_max);
+    struct rlimit after;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(after.rlim_cur, before.rlim_max);
+    assert_int_equal(after.rlim_max, before.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descriptors_are_raised_as_far_as_allowed),
         cmocka_unit_test(runs_with_arguments),
         cmocka_unit_test(environment_is_ours_and_more),
         cmocka_unit_test(works_in_the_folder),
