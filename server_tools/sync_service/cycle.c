@@ -86,8 +86,21 @@ static bool anybody_is_filling(const struct cycle *cycle)
     return false;
 }
 
+/* `once` has done what was missing too, or says that it has not. */
+static void count_gaps(struct cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->slots.count; i++) {
+        const struct fleet_slot *slot = cycle->slots.list[i];
+        bool failed = slot->last_status == TURN_OK && slot->puller != NULL && slot->puller->gap_failed;
+        cycle->totals.ok -= failed;
+        cycle->totals.error += failed;
+    }
+    cycle->totals.rows_added = (int64_t)writer_counts(cycle->scene->writer).rows;
+}
+
 static void end_once(struct cycle *cycle, const struct error *err)
 {
+    count_gaps(cycle);
     loop_timer_set(cycle->timer, -1, 0);
     cycle->once_done(cycle->once_context, err == NULL ? &cycle->totals : NULL, err);
 }

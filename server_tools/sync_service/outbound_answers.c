@@ -7,6 +7,8 @@
 #include "common/net/json.h"
 #include "common/wire/members.h"
 
+enum { TEXT_MAX_BYTES = 4096 };
+
 static struct json *parse_object(struct view body, size_t max_bytes, struct error *err)
 {
     SCOPE_JSON struct json *json = json_parse(body, max_bytes, err);
@@ -19,7 +21,8 @@ static struct json *parse_object(struct view body, size_t max_bytes, struct erro
     return POINTER_TAKE(json);
 }
 
-/* Absent or null: "". A text of the vehicle's goes into logs and tables: control characters become '?'. */
+/* Absent or null: "". What is longer than the table has is cut behind a whole character. A text of the
+ * vehicle's goes into logs and tables: control characters become '?'. */
 static bool read_text(struct json_value object, const char *key, char *out, size_t out_bytes,
                       struct error *err)
 {
@@ -27,10 +30,26 @@ static bool read_text(struct json_value object, const char *key, char *out, size
     out[0] = '\0';
     if (!json_present(member) || json_is_null(member))
         return true;
-    if (!json_need_string(object, key, out, out_bytes, err))
-        return false;
+    SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_MAX_BYTES);
+    if (json_type_of(member) != JSON_STRING || !json_append_string(member, &text))
+        return error_set(err, ERR_PROTOCOL, "member `%s`: expected a text of at most %d bytes", key,
+                         TEXT_MAX_BYTES);
+    size_t size = text.size < out_bytes ? text.size : out_bytes - 1;
+    while (size > 0 && size < text.size && ((unsigned char)text.data[size] & 0xc0) == 0x80)
+        size--;
+    memcpy(out, text.size > 0 ? text.data : "", size);
+    out[size] = '\0';
     text_make_printable(out);
     return true;
+}
+
+/* The name of a channel says which one it is: it is not cut. */
+static bool read_name(struct json_value object, char *out, size_t out_bytes, struct error *err)
+{
+    if (!json_need_string(object, "name", out, out_bytes, err))
+        return false;
+    text_make_printable(out);
+    return out[0] != '\0' || error_set(err, ERR_PROTOCOL, "member `name`: expected a name");
 }
 
 /* Absent or null: NaN. */
@@ -133,13 +152,13 @@ static bool read_channel(struct json_value element, void *out, struct error *err
 {
     struct job_channel *channel = out;
     if (!read_id(element, &channel->remote_id, err) ||
-        !read_text(element, "name", channel->name, sizeof(channel->name), err) ||
+        !read_name(element, channel->name, sizeof(channel->name), err) ||
         !read_text(element, "unit", channel->unit, sizeof(channel->unit), err) ||
         !read_text(element, "description", channel->description, sizeof(channel->description), err) ||
         !read_limit(element, "phys_min", &channel->min_value, err) ||
         !read_limit(element, "phys_max", &channel->max_value, err))
         return false;
-    return channel->name[0] != '\0' || error_set(err, ERR_PROTOCOL, "member `name`: expected a name");
+    return true;
 }
 
 static int compare_channels(const void *a, const void *b)

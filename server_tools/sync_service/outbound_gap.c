@@ -10,6 +10,7 @@
 
 static void fetch_more(struct outbound *outbound);
 static void fetch(struct outbound *outbound);
+static void fail(struct outbound *outbound, const struct error *why);
 
 /* ---- what is missing ---- */
 
@@ -53,6 +54,7 @@ static void forget_fetched(struct outbound *outbound)
     gap->has_ready = false;
     gap->fetched_us = gap->ahead_fetched_us = WINDOWS_NONE;
     gap->tries = 0;
+    gap->failure.code = ERR_NONE;
 }
 
 static void end_filling(struct outbound *outbound)
@@ -107,6 +109,7 @@ static void on_gap_committed(struct outbound *outbound, const struct error *err)
     struct outbound_gap *gap = &outbound->gap;
     const struct outbound_piece *piece = &gap->written;
     if (err != NULL) {
+        outbound->puller.gap_failed = true;
         log_end(outbound, piece, err->text);
         end_filling(outbound);
         return;
@@ -115,6 +118,11 @@ static void on_gap_committed(struct outbound *outbound, const struct error *err)
         outbound->ahead.done_us = outbound->ahead_window.from_us = piece->window.to_us;
     if (gap->has_ready) {
         submit(outbound);
+        return;
+    }
+    if (gap->failure.code != ERR_NONE) {
+        struct error why = gap->failure;
+        fail(outbound, &why);
         return;
     }
     if (gap->get.call != NULL)
@@ -182,12 +190,15 @@ static void fail(struct outbound *outbound, const struct error *why)
 {
     struct outbound_gap *gap = &outbound->gap;
     struct outbound_piece piece = gap->piece;
+    struct error err;
+    if (gap->batch.queued) { /* the piece before it is being committed */
+        gap->failure = *why;
+        return;
+    }
+    outbound->puller.gap_failed = true;
     log_end(outbound, &piece, why->text);
     end_filling(outbound);
-    struct error err;
-    bool busy = gap->batch.queued;
-    struct write_job *job =
-        busy ? NULL : piece_job(outbound, &piece, turn_status_word(outbound_status_of(why)), &err);
+    struct write_job *job = piece_job(outbound, &piece, turn_status_word(outbound_status_of(why)), &err);
     if (job == NULL)
         return;
     char before[TURN_NOTE_BYTES];

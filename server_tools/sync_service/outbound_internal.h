@@ -146,6 +146,7 @@ struct outbound_gap {
     struct outbound_piece ready; /* waits until the one before it is committed */
     bool has_ready;
     struct outbound_piece written; /* being committed */
+    struct error failure;          /* why the next one did not come: said when that is over */
     struct outbound_batch batch;
 };
 

@@ -8,6 +8,7 @@
  *   ahead (what lies behind the service's now; truncated: a gap's)
  *   alarms (failed: a note) --> commit --> done
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "server_tools/sync_service/outbound_internal.h"
@@ -100,6 +101,21 @@ static bool same_home(struct windows a, struct windows b)
     return a.last_us == b.last_us && a.live_from_us == b.live_from_us && a.live_to_us == b.live_to_us;
 }
 
+/* People should know; what comes of it is windows.h's. */
+static void note_offset(struct outbound_turn *turn, int64_t skew_us)
+{
+    int64_t offset_us = windows_offset(&turn->clock);
+    char text[TURN_NOTE_BYTES];
+    if (offset_us > skew_us)
+        outbound_note(text, "its clock is %" PRId64 " s ahead: readings wait for their time",
+                      offset_us / US_PER_S);
+    else if (-offset_us > skew_us)
+        outbound_note(text, "its clock is %" PRId64 " s behind", -offset_us / US_PER_S);
+    else
+        return;
+    outbound_turn_note(&turn->result, text);
+}
+
 static void make_plan(struct outbound *outbound)
 {
     const struct sync_settings *settings = outbound->scene->settings;
@@ -116,6 +132,7 @@ static void make_plan(struct outbound *outbound)
         .old_offset_us = outbound->vehicle.clock_offset_us,
         .old_checked_us = outbound->vehicle.checked_us,
     };
+    note_offset(turn, limits.skew_us);
     turn->plan = windows_plan(outbound->home, &turn->clock, &limits, outbound->narrow, &outbound->ahead);
     turn->now_limit_us = turn->now_us + limits.skew_us;
     if (!same_home(outbound->home, turn->plan.home))
@@ -291,6 +308,7 @@ static void start(struct puller *puller, const struct vehicle *vehicle,
 {
     struct outbound *outbound = (struct outbound *)puller;
     outbound->vehicle = *vehicle;
+    outbound->puller.gap_failed = false;
     outbound->turn.running = true;
     outbound->turn.done = done;
     outbound->turn.context = context;

@@ -63,6 +63,7 @@ struct puller_kind {
 /* The first member of every transport's own struct. */
 struct puller {
     const struct puller_kind *kind;
+    bool gap_failed; /* filling ended before its end, since the last turn began: for `once` */
 };
 
 extern const struct puller_kind outbound_puller; /* outbound_pull.c */

@@ -203,7 +203,8 @@ void windows_piece_whole(struct window_steps *steps, size_t rows, size_t max_row
     steps->empty = rows == 0 ? steps->empty + 1 : 0;
     if (rows > 0 && steps->step_us > steps->base_us)
         steps->step_us = steps->base_us;
-    bool sparse = rows < max_rows / 4 && steps->step_us < steps->base_us;
+    steps->whole++;
+    bool sparse = rows < max_rows / 4 && steps->step_us < steps->base_us && steps->whole >= WINDOWS_WHOLE_MIN;
     bool desert = steps->empty >= WINDOWS_EMPTY_MAX && steps->step_us < INT64_MAX / 4;
     if (sparse || desert)
         steps->step_us *= 2;
@@ -217,5 +218,6 @@ bool windows_piece_halve(struct window_steps *steps, struct window piece, struct
     if (size_us <= 1)
         return too_dense(err);
     steps->step_us = size_us / 2;
+    steps->whole = 0;
     return true;
 }

@@ -19,6 +19,7 @@ enum {
     WINDOWS_LONG_GAP_STEP_S = 3600,    /* of a gap longer than one request */
     WINDOWS_FALL_US = US_PER_S,        /* a clock that has fallen by more was stepped back */
     WINDOWS_EMPTY_MAX = 168,           /* so many empty pieces of a gap in a row, and the next are doubled */
+    WINDOWS_WHOLE_MIN = 4,             /* so many whole ones, and those that were halved are tried larger */
 };
 
 struct window {
@@ -96,6 +97,7 @@ struct window_steps {
     int64_t base_us; /* 0: not begun */
     int64_t step_us;
     unsigned empty; /* pieces in a row */
+    unsigned whole; /* pieces in a row, since one was too much */
 };
 /* Of a gap in so long a window: pieces of ten minutes or an hour. No harm when it has begun. */
 void windows_steps_begin(struct window_steps *steps, int64_t window_us);

@@ -168,9 +168,12 @@ static void pieces_are_halved_and_grow_again(void **state)
     assert_true(windows_piece_halve(&steps, piece, &err));
     piece = windows_piece(&steps, gap);
     expect_window(piece, NOON, NOON + 5 * MINUTE);
-    windows_piece_whole(&steps, 90000, 100000);
     gap.from_us = piece.to_us;
-    expect_window(windows_piece(&steps, gap), NOON + 5 * MINUTE, NOON + 10 * MINUTE); /* still dense */
+    for (int i = 0; i < WINDOWS_WHOLE_MIN; i++) {
+        expect_window(windows_piece(&steps, gap), NOON + 5 * MINUTE, NOON + 10 * MINUTE);
+        windows_piece_whole(&steps, 90000, 100000); /* dense */
+    }
+    expect_window(windows_piece(&steps, gap), NOON + 5 * MINUTE, NOON + 10 * MINUTE);
     windows_piece_whole(&steps, 10, 100000);
     expect_window(windows_piece(&steps, gap), NOON + 5 * MINUTE, NOON + 15 * MINUTE);
     /* the last one ends where the gap ends */
