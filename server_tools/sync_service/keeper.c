@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/text.h"
 #include "common/crypto/random.h"
+#include "common/os/waking.h"
 #include "server_tools/sync_service/keeper_leases.h"
 #include "server_tools/sync_service/keeper_vehicles.h"
 #include "server_tools/sync_service/sync_db.h"
@@ -46,8 +46,8 @@ struct keeper {
     size_t unfit; /* vehicles that were left out last; the lease thread's */
     struct keeper_line leases, chore_line;
 
-    pthread_mutex_t lock; /* of the rest */
-    pthread_cond_t wake;  /* CLOCK_MONOTONIC */
+    struct waking waking; /* its lock is of the rest */
+    size_t running;       /* threads */
     bool stopping;
     struct load *first_load, *last_load;
     int64_t held_until_us; /* clock's monotonic time; our leases are ours until then */
@@ -59,9 +59,9 @@ struct keeper {
 static void set_pg(struct keeper_line *line, struct pg *pg)
 {
     struct pg *old = line->pg;
-    pthread_mutex_lock(&line->keeper->lock);
+    waking_lock(&line->keeper->waking);
     line->pg = pg;
-    pthread_mutex_unlock(&line->keeper->lock);
+    waking_unlock(&line->keeper->waking);
     pg_close(old);
 }
 
@@ -91,18 +91,18 @@ static bool renew(struct keeper *keeper, struct error *err)
     int64_t asked_us = clock_monotonic_us(keeper->clock);
     if (!leases_renew(keeper->leases.pg, keeper->worker_id, &lived, err))
         return false;
-    pthread_mutex_lock(&keeper->lock);
+    waking_lock(&keeper->waking);
     keeper->lapsed = keeper->lapsed || !lived;
     keeper->held_until_us = asked_us + (int64_t)KEEPER_ALIVE_S * US_PER_S;
-    pthread_mutex_unlock(&keeper->lock);
+    waking_unlock(&keeper->waking);
     return true;
 }
 
 static void set_lapsed(struct keeper *keeper, bool lapsed)
 {
-    pthread_mutex_lock(&keeper->lock);
+    waking_lock(&keeper->waking);
     keeper->lapsed = lapsed;
-    pthread_mutex_unlock(&keeper->lock);
+    waking_unlock(&keeper->waking);
 }
 
 /* Said when it changes, not every time. */
@@ -162,29 +162,27 @@ static void answer(struct keeper *keeper, struct load *load)
 
 /* ---- threads ---- */
 
-static struct timespec monotonic_in(int64_t ms)
+static void end_line(struct keeper_line *line)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    int64_t ns = time.tv_nsec + ms % MS_PER_S * US_PER_MS * US_PER_MS;
-    time.tv_sec += ms / MS_PER_S + ns / (INT64_C(1000) * US_PER_S);
-    time.tv_nsec = ns % (INT64_C(1000) * US_PER_S);
-    return time;
+    set_pg(line, NULL);
+    waking_lock(&line->keeper->waking);
+    line->keeper->running--;
+    waking_all(&line->keeper->waking);
+    waking_unlock(&line->keeper->waking);
 }
 
 /* The next load, or NULL: it is time to renew. False: to stop. */
 static bool wait_for_load(struct keeper *keeper, struct load **load)
 {
-    const struct timespec end = monotonic_in((int64_t)KEEPER_RENEW_S * MS_PER_S);
-    pthread_mutex_lock(&keeper->lock);
-    while (!keeper->stopping && keeper->first_load == NULL &&
-           pthread_cond_timedwait(&keeper->wake, &keeper->lock, &end) != ETIMEDOUT)
+    const struct timespec end = waking_in((int64_t)KEEPER_RENEW_S * MS_PER_S);
+    waking_lock(&keeper->waking);
+    while (!keeper->stopping && keeper->first_load == NULL && waking_wait(&keeper->waking, &end))
         continue;
     bool go_on = !keeper->stopping;
     *load = go_on ? keeper->first_load : NULL;
     if (*load != NULL)
         keeper->first_load = (*load)->next;
-    pthread_mutex_unlock(&keeper->lock);
+    waking_unlock(&keeper->waking);
     return go_on;
 }
 
@@ -213,7 +211,7 @@ static void *keep_leases(void *context)
     if (keeper->lease && keeper->leases.pg != NULL &&
         !leases_give_back(keeper->leases.pg, keeper->worker_id, NULL))
         log_warn(keeper->log, "our vehicles were not given back: others take them in %d s", KEEPER_ALIVE_S);
-    set_pg(&keeper->leases, NULL);
+    end_line(&keeper->leases);
     return NULL;
 }
 
@@ -223,7 +221,7 @@ static void *keep_leases(void *context)
 static const struct chore *wait_for_chore(struct keeper *keeper, int64_t *due_ms, size_t *which)
 {
     const struct chore *chore = NULL;
-    pthread_mutex_lock(&keeper->lock);
+    waking_lock(&keeper->waking);
     while (!keeper->stopping && chore == NULL) {
         int64_t now_ms = clock_monotonic_us(clock_system()) / US_PER_MS;
         *which = 0;
@@ -233,10 +231,11 @@ static const struct chore *wait_for_chore(struct keeper *keeper, int64_t *due_ms
             chore = &keeper->chores[*which];
             continue;
         }
-        const struct timespec end = monotonic_in(due_ms[*which] - now_ms);
-        pthread_cond_timedwait(&keeper->wake, &keeper->lock, &end);
+        const struct timespec end = waking_in(due_ms[*which] - now_ms);
+        if (!waking_wait(&keeper->waking, &end))
+            continue; /* it is due */
     }
-    pthread_mutex_unlock(&keeper->lock);
+    waking_unlock(&keeper->waking);
     return chore;
 }
 
@@ -266,29 +265,21 @@ static void *keep_chores(void *context)
         int64_t pause_ms = ran || chore->period_ms < CHORE_RETRY_MS ? chore->period_ms : CHORE_RETRY_MS;
         due_ms[which] = clock_monotonic_us(clock_system()) / US_PER_MS + pause_ms;
     }
-    set_pg(&keeper->chore_line, NULL);
+    end_line(&keeper->chore_line);
     return NULL;
 }
 
 /* ---- start and stop ---- */
 
-static bool init_lock(struct keeper *keeper)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return false;
-    bool done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                pthread_cond_init(&keeper->wake, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return done && pthread_mutex_init(&keeper->lock, NULL) == 0;
-}
-
 static bool start_line(struct keeper *keeper, struct keeper_line *line, void *(*run)(void *context),
                        struct error *err)
 {
     line->keeper = keeper;
+    waking_lock(&keeper->waking);
     errno = pthread_create(&line->id, NULL, run, keeper);
     line->started = errno == 0;
+    keeper->running += line->started;
+    waking_unlock(&keeper->waking);
     return line->started || error_set_errno(err, "a thread to look after the vehicles");
 }
 
@@ -296,7 +287,7 @@ struct keeper *keeper_start(const struct keeper_config *config, struct error *er
 {
     struct keeper *keeper = calloc(1, sizeof(*keeper));
     char *db_url = strdup(config->db_url);
-    if (keeper == NULL || db_url == NULL || !init_lock(keeper)) {
+    if (keeper == NULL || db_url == NULL || !waking_init(&keeper->waking, err)) {
         error_set(err, ERR_MEMORY, "no memory left to look after the vehicles");
         free(db_url);
         free(keeper);
@@ -318,36 +309,39 @@ struct keeper *keeper_start(const struct keeper_config *config, struct error *er
     return NULL;
 }
 
-static void join(struct keeper *keeper, struct keeper_line *line, const struct timespec *end)
+/* What is being asked ends, or is broken off. */
+static void join_all(struct keeper *keeper)
 {
-    if (!line->started || pthread_clockjoin_np(line->id, NULL, CLOCK_MONOTONIC, end) == 0)
-        return;
-    pthread_mutex_lock(&keeper->lock);
-    if (line->pg != NULL)
-        pg_break(line->pg);
-    pthread_mutex_unlock(&keeper->lock);
-    pthread_join(line->id, NULL);
+    struct keeper_line *const lines[] = {&keeper->leases, &keeper->chore_line};
+    const struct timespec end = waking_in((int64_t)STOP_S * MS_PER_S);
+    waking_lock(&keeper->waking);
+    keeper->stopping = true;
+    waking_all(&keeper->waking);
+    while (keeper->running > 0 && waking_wait(&keeper->waking, &end))
+        continue;
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        if (lines[i]->pg != NULL)
+            pg_break(lines[i]->pg);
+    }
+    waking_unlock(&keeper->waking);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        if (lines[i]->started)
+            pthread_join(lines[i]->id, NULL);
+    }
 }
 
 void keeper_stop(struct keeper *keeper)
 {
     if (keeper == NULL)
         return;
-    pthread_mutex_lock(&keeper->lock);
-    keeper->stopping = true;
-    pthread_cond_broadcast(&keeper->wake);
-    pthread_mutex_unlock(&keeper->lock);
-    const struct timespec end = monotonic_in((int64_t)STOP_S * MS_PER_S);
-    join(keeper, &keeper->leases, &end);
-    join(keeper, &keeper->chore_line, &end);
+    join_all(keeper);
     for (struct load *load = keeper->first_load; load != NULL;) {
         struct load *next = load->next;
         error_set(&load->error, ERR_CANCELLED, "the service stops");
         answer(keeper, load);
         load = next;
     }
-    pthread_cond_destroy(&keeper->wake);
-    pthread_mutex_destroy(&keeper->lock);
+    waking_clear(&keeper->waking);
     free(keeper->db_url);
     free(keeper);
 }
@@ -373,19 +367,19 @@ void keeper_load(struct keeper *keeper, const char *only,
         answer(keeper, load); /* no vehicle has so long a name */
         return;
     }
-    pthread_mutex_lock(&keeper->lock);
+    waking_lock(&keeper->waking);
     *(keeper->first_load == NULL ? &keeper->first_load : &keeper->last_load->next) = load;
     keeper->last_load = load;
-    pthread_cond_broadcast(&keeper->wake);
-    pthread_mutex_unlock(&keeper->lock);
+    waking_all(&keeper->waking);
+    waking_unlock(&keeper->waking);
 }
 
 bool keeper_holds(const struct keeper *keeper)
 {
     struct keeper *open = (struct keeper *)(uintptr_t)keeper; /* the lock alone changes */
-    pthread_mutex_lock(&open->lock);
+    waking_lock(&open->waking);
     bool holds =
         !keeper->lease || (!keeper->lapsed && clock_monotonic_us(keeper->clock) < keeper->held_until_us);
-    pthread_mutex_unlock(&open->lock);
+    waking_unlock(&open->waking);
     return holds;
 }

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/os/waking.h"
 #include "server_tools/sync_service/sync_db.h"
 #include "server_tools/sync_service/writer_group.h"
 #include "server_tools/sync_service/writer_queue.h"
@@ -44,11 +44,11 @@ struct writer {
     size_t thread_count;
     struct writer_thread *threads[THREADS_MAX];
 
-    pthread_mutex_t lock; /* of the rest, up to the loop's own */
-    pthread_cond_t wake;  /* CLOCK_MONOTONIC */
+    struct waking waking; /* its lock is of the rest, up to the loop's own */
     struct writer_queue queue;
     struct writer_counts counts;
     bool stopping;
+    size_t running; /* threads */
 
     /* ---- the loop's own ---- */
     size_t queue_bytes, bytes, unread;
@@ -64,8 +64,7 @@ static void writer_free(struct writer *writer)
         write_session_clear(&writer->threads[i]->session);
         free(writer->threads[i]);
     }
-    pthread_cond_destroy(&writer->wake);
-    pthread_mutex_destroy(&writer->lock);
+    waking_clear(&writer->waking);
     free(writer->db_url);
     free(writer);
 }
@@ -151,31 +150,14 @@ static void fail_what_nobody_writes(struct writer *writer)
     }
 }
 
-static struct timespec monotonic_in(int64_t ms)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    int64_t ns = time.tv_nsec + ms % MS_PER_S * US_PER_MS * US_PER_MS;
-    time.tv_sec += ms / MS_PER_S + ns / (INT64_C(1000) * US_PER_S);
-    time.tv_nsec = ns % (INT64_C(1000) * US_PER_S);
-    return time;
-}
-
-/* With the lock: until somebody says something, or so long. False: the time is over. */
-static bool wait_for(struct writer *writer, int64_t ms)
-{
-    const struct timespec end = monotonic_in(ms);
-    return pthread_cond_timedwait(&writer->wake, &writer->lock, &end) != ETIMEDOUT;
-}
-
 static void set_pg(struct writer_thread *thread, struct pg *pg, enum link link)
 {
     struct pg *old = thread->session.pg;
-    pthread_mutex_lock(&thread->writer->lock);
+    waking_lock(&thread->writer->waking);
     thread->session.pg = pg;
     thread->session.copy_right = COPY_NOT_ASKED;
     thread->link = link;
-    pthread_mutex_unlock(&thread->writer->lock);
+    waking_unlock(&thread->writer->waking);
     pg_close(old);
 }
 
@@ -187,14 +169,14 @@ static void be_away(struct writer_thread *thread, const struct error *problem)
     if (thread->reconnect_ms == RECONNECT_MIN_MS)
         log_warn(writer->log, "PostgreSQL is away, tried again until it is back: %s", problem->text);
     away.code = ERR_UNREACHABLE; /* whatever it is: nothing is wrong with a job */
-    pthread_mutex_lock(&writer->lock);
+    waking_lock(&writer->waking);
     thread->link = LINK_AWAY;
     thread->last_error = away;
     fail_what_nobody_writes(writer);
-    const struct timespec end = monotonic_in(thread->reconnect_ms);
-    while (!writer->stopping && pthread_cond_timedwait(&writer->wake, &writer->lock, &end) != ETIMEDOUT)
+    const struct timespec end = waking_in(thread->reconnect_ms);
+    while (!writer->stopping && waking_wait(&writer->waking, &end))
         continue;
-    pthread_mutex_unlock(&writer->lock);
+    waking_unlock(&writer->waking);
     thread->reconnect_ms *= 2;
     if (thread->reconnect_ms > WRITER_RECONNECT_MAX_S * MS_PER_S)
         thread->reconnect_ms = WRITER_RECONNECT_MAX_S * MS_PER_S;
@@ -225,15 +207,16 @@ static bool has_work(const struct writer_thread *thread)
 static bool take_work(struct writer_thread *thread, size_t *count)
 {
     struct writer *writer = thread->writer;
-    pthread_mutex_lock(&writer->lock);
-    while (!writer->stopping && !has_work(thread) && wait_for(writer, PROBE_S * MS_PER_S))
+    const struct timespec end = waking_in((int64_t)PROBE_S * MS_PER_S);
+    waking_lock(&writer->waking);
+    while (!writer->stopping && !has_work(thread) && waking_wait(&writer->waking, &end))
         continue;
     bool go_on = !writer->stopping;
     enum writer_lane lane = queue_has(&writer->queue, LANE_LIVE) ? LANE_LIVE : LANE_GAP;
     *count = go_on && has_work(thread)
                  ? queue_take(&writer->queue, lane, WRITER_GROUP_ROWS, WRITER_GROUP_JOBS, thread->jobs)
                  : 0;
-    pthread_mutex_unlock(&writer->lock);
+    waking_unlock(&writer->waking);
     return go_on;
 }
 
@@ -251,7 +234,7 @@ static size_t hand_back(struct writer *writer, struct write_job **jobs, size_t c
                         int64_t begin_us)
 {
     size_t left = 0;
-    pthread_mutex_lock(&writer->lock);
+    waking_lock(&writer->waking);
     for (size_t i = 0; i < count; i++) {
         if (jobs[i]->place.settled)
             finish(writer, jobs[i]);
@@ -261,8 +244,8 @@ static size_t hand_back(struct writer *writer, struct write_job **jobs, size_t c
     writer->counts.transactions += transactions;
     writer->counts.last_transaction_us = clock_monotonic_us(writer->clock) - begin_us;
     if (queue_has(&writer->queue, LANE_LIVE) || queue_has(&writer->queue, LANE_GAP))
-        pthread_cond_broadcast(&writer->wake);
-    pthread_mutex_unlock(&writer->lock);
+        waking_all(&writer->waking);
+    waking_unlock(&writer->waking);
     return left;
 }
 
@@ -271,9 +254,9 @@ static bool reconnect(struct writer_thread *thread)
 {
     struct error problem;
     set_pg(thread, NULL, LINK_TRYING);
-    pthread_mutex_lock(&thread->writer->lock);
+    waking_lock(&thread->writer->waking);
     thread->writer->counts.reconnects++;
-    pthread_mutex_unlock(&thread->writer->lock);
+    waking_unlock(&thread->writer->waking);
     return connect_now(thread, &problem);
 }
 
@@ -301,9 +284,9 @@ static void write_jobs(struct writer_thread *thread, size_t count)
 
 static bool is_stopping(struct writer *writer)
 {
-    pthread_mutex_lock(&writer->lock);
+    waking_lock(&writer->waking);
     bool stopping = writer->stopping;
-    pthread_mutex_unlock(&writer->lock);
+    waking_unlock(&writer->waking);
     return stopping;
 }
 
@@ -329,22 +312,14 @@ static void *run(void *context)
             work_while_connected(thread);
     }
     set_pg(thread, NULL, LINK_AWAY);
+    waking_lock(&thread->writer->waking);
+    thread->writer->running--;
+    waking_all(&thread->writer->waking);
+    waking_unlock(&thread->writer->waking);
     return NULL;
 }
 
 /* ---- start and stop ---- */
-
-static bool init_lock(struct writer *writer, struct error *err)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return error_set(err, ERR_MEMORY, "no memory left for the writer");
-    bool done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                pthread_cond_init(&writer->wake, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return (done && pthread_mutex_init(&writer->lock, NULL) == 0) ||
-           error_set(err, ERR_MEMORY, "no lock for the writer");
-}
 
 static bool start_thread(struct writer *writer, struct error *err)
 {
@@ -358,12 +333,13 @@ static bool start_thread(struct writer *writer, struct error *err)
         free(thread);
         return false;
     }
-    pthread_mutex_lock(&writer->lock); /* others look at the list already */
+    waking_lock(&writer->waking); /* others look at the list already */
     errno = pthread_create(&thread->id, NULL, run, thread);
     bool started = errno == 0;
     if (started)
         writer->threads[writer->thread_count++] = thread;
-    pthread_mutex_unlock(&writer->lock);
+    writer->running += started;
+    waking_unlock(&writer->waking);
     if (started)
         return true;
     error_set_errno(err, "a thread to write to PostgreSQL");
@@ -376,7 +352,7 @@ struct writer *writer_start(const struct writer_config *config, struct error *er
 {
     struct writer *writer = calloc(1, sizeof(*writer));
     char *db_url = strdup(config->db_url);
-    if (writer == NULL || db_url == NULL || !init_lock(writer, err)) {
+    if (writer == NULL || db_url == NULL || !waking_init(&writer->waking, err)) {
         error_set(err, ERR_MEMORY, "no memory left for the writer");
         free(db_url);
         free(writer);
@@ -399,16 +375,22 @@ struct writer *writer_start(const struct writer_config *config, struct error *er
     return writer;
 }
 
-static void join(struct writer_thread *thread, const struct timespec *end)
+/* What is being written ends, or is broken off. */
+static void join_all(struct writer *writer)
 {
-    struct writer *writer = thread->writer;
-    if (pthread_clockjoin_np(thread->id, NULL, CLOCK_MONOTONIC, end) == 0)
-        return;
-    pthread_mutex_lock(&writer->lock);
-    if (thread->session.pg != NULL)
-        pg_break(thread->session.pg);
-    pthread_mutex_unlock(&writer->lock);
-    pthread_join(thread->id, NULL);
+    const struct timespec end = waking_in((int64_t)STOP_S * MS_PER_S);
+    waking_lock(&writer->waking);
+    writer->stopping = true;
+    waking_all(&writer->waking);
+    while (writer->running > 0 && waking_wait(&writer->waking, &end))
+        continue;
+    for (size_t i = 0; i < writer->thread_count; i++) {
+        if (writer->threads[i]->session.pg != NULL)
+            pg_break(writer->threads[i]->session.pg);
+    }
+    waking_unlock(&writer->waking);
+    for (size_t i = 0; i < writer->thread_count; i++)
+        pthread_join(writer->threads[i]->id, NULL);
 }
 
 void writer_stop(struct writer *writer)
@@ -417,17 +399,11 @@ void writer_stop(struct writer *writer)
     if (writer == NULL)
         return;
     error_set(&cancelled, ERR_CANCELLED, "the service stops");
-    pthread_mutex_lock(&writer->lock);
-    writer->stopping = true;
-    pthread_cond_broadcast(&writer->wake);
-    pthread_mutex_unlock(&writer->lock);
-    const struct timespec end = monotonic_in(STOP_S * MS_PER_S);
-    for (size_t i = 0; i < writer->thread_count; i++)
-        join(writer->threads[i], &end);
-    pthread_mutex_lock(&writer->lock);
+    join_all(writer);
+    waking_lock(&writer->waking);
     for (size_t i = 0; i < COUNT_OF(lanes); i++)
         fail_lane(writer, lanes[i], &cancelled);
-    pthread_mutex_unlock(&writer->lock);
+    waking_unlock(&writer->waking);
     writer->stopped = true;
     if (writer->unread == 0)
         writer_free(writer);
@@ -440,13 +416,13 @@ void writer_put(struct writer *writer, struct write_job *job)
     size_t bytes = write_job_bytes(job);
     writer->bytes += bytes;
     writer->unread++;
-    pthread_mutex_lock(&writer->lock);
+    waking_lock(&writer->waking);
     queue_put(&writer->queue, job);
     job->place.writer = writer;
     job->place.bytes = bytes;
     fail_what_nobody_writes(writer);
-    pthread_cond_broadcast(&writer->wake);
-    pthread_mutex_unlock(&writer->lock);
+    waking_all(&writer->waking);
+    waking_unlock(&writer->waking);
 }
 
 bool writer_has_room(struct writer *writer, size_t bytes)
@@ -481,20 +457,20 @@ bool writer_is_connected(const struct writer *writer)
 {
     struct writer *open = (struct writer *)(uintptr_t)writer; /* the lock alone changes */
     bool connected = false;
-    pthread_mutex_lock(&open->lock);
+    waking_lock(&open->waking);
     for (size_t i = 0; i < writer->thread_count; i++)
         connected = connected || writer->threads[i]->link == LINK_UP;
-    pthread_mutex_unlock(&open->lock);
+    waking_unlock(&open->waking);
     return connected;
 }
 
 struct writer_counts writer_counts(const struct writer *writer)
 {
     struct writer *open = (struct writer *)(uintptr_t)writer; /* the lock alone changes */
-    pthread_mutex_lock(&open->lock);
+    waking_lock(&open->waking);
     struct writer_counts counts = writer->counts;
     counts.queue_jobs = writer->queue.jobs;
-    pthread_mutex_unlock(&open->lock);
+    waking_unlock(&open->waking);
     counts.queue_bytes = writer->bytes;
     return counts;
 }
