@@ -19,6 +19,7 @@ struct cycle {
     struct keeper *keeper;
     struct loop_watch *timer, *gauges;
     struct fleet_slots slots;
+    bool freed;               /* by its owner, while it loads: the answer frees the rest */
     bool loading, open, away; /* open: turns of the cycle are under way; away: said that PostgreSQL is */
     unsigned number;
     size_t pending;     /* turns of this cycle under way */
@@ -232,10 +233,21 @@ static void begin(struct cycle *cycle, const struct vehicle *vehicles, size_t co
         end_cycle(cycle);
 }
 
+/* The vehicles are there, or will not be. False: nobody wants them any more. */
+static bool take_answer(struct cycle *cycle)
+{
+    bool wanted = !cycle->freed;
+    cycle->loading = false;
+    if (!wanted)
+        free(cycle);
+    return wanted;
+}
+
 static void on_loaded(void *context, const struct vehicle *vehicles, size_t count, const struct error *err)
 {
     struct cycle *cycle = context;
-    cycle->loading = false;
+    if (!take_answer(cycle))
+        return;
     if (err != NULL)
         log_warn(cycle->scene->log, "no cycle: which vehicles are ours could not be read: %s", err->text);
     else if (!keeper_holds(cycle->keeper))
@@ -274,7 +286,8 @@ static void on_once_loaded(void *context, const struct vehicle *vehicles, size_t
 {
     struct cycle *cycle = context;
     struct error none;
-    cycle->loading = false;
+    if (!take_answer(cycle))
+        return;
     if (err == NULL && count == 0 && cycle->only[0] != '\0') {
         error_set(&none, ERR_NOT_FOUND, "no vehicle has the client_id or the name `%s`", cycle->only);
         err = &none;
@@ -354,7 +367,9 @@ void cycle_free(struct cycle *cycle)
     fleet_slots_clear(&cycle->slots);
     loop_remove(cycle->timer);
     loop_remove(cycle->gauges);
-    free(cycle);
+    cycle->freed = true;
+    if (!cycle->loading)
+        free(cycle);
 }
 
 bool cycle_run(struct cycle *cycle, struct error *err)
