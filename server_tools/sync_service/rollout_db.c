@@ -152,6 +152,17 @@ static bool advance_all(struct pg *pg, const struct log *log, struct error *err)
     return rows != NULL;
 }
 
+static bool count_open(struct pg *pg, int64_t *open, int64_t *paused, struct error *err)
+{
+    SCOPE_PG_RESULT struct pg_result *counts = pg_query(pg, ROLLOUT_SQL_COUNT, NULL, 0, false, err);
+    return counts != NULL && pg_i64(counts, 0, 0, open, err) && pg_i64(counts, 0, 1, paused, err);
+}
+
+bool rollout_db_count(struct pg *pg, int64_t *open, int64_t *paused, struct error *err)
+{
+    return rollout_db_begin(pg, err) && end_transaction(pg, count_open(pg, open, paused, err), err);
+}
+
 bool rollout_db_advance(struct pg *pg, const struct log *log, struct error *err)
 {
     return rollout_db_begin(pg, err) && end_transaction(pg, advance_all(pg, log, err), err);

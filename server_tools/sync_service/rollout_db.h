@@ -35,7 +35,10 @@ struct rollout_result {
     char problem[ERROR_TEXT_BYTES];            /* why it came to nothing; "": it did not */
 };
 
-/* Moves every rollout that is open: the next wave, too many failures, its end. Says in the log what it did.
+/* How many rollouts are not over, and how many of those are paused. */
+bool rollout_db_count(struct pg *pg, int64_t *open, int64_t *paused, struct error *err) MUST_USE;
+
+/* Moves every rollout that goes on: the next wave, too many failures, its end. Says in the log what it did.
  */
 bool rollout_db_advance(struct pg *pg, const struct log *log, struct error *err) MUST_USE;
 

@@ -29,7 +29,7 @@ struct rollout_desk {
     const struct sync_scene *scene;
     struct peer *peers;           /* the loop's */
     bool stopped;                 /* the loop's */
-    struct rollout_stored stored; /* the keeper's */
+    struct rollout_shelf shelf;   /* the keeper's */
     struct rollout_order *orders; /* the keeper's; ROLLOUT_TALKS_MAX of them */
     pthread_mutex_t lock;         /* for what follows */
     struct talk *results;         /* the newest first */
@@ -191,7 +191,7 @@ static bool post_order(struct rollout_desk *desk, const struct rollout_order *or
         .context = talk,
     };
     if (order->state == ROLLOUT_OFFERED && order->may_offer) {
-        talk->what.package_fd = rollout_package_open(&desk->stored, desk->scene->settings->rollout_dir,
+        talk->what.package_fd = rollout_package_open(&desk->shelf, desk->scene->settings->rollout_dir,
                                                      order->package_sha256, &problem);
         if (talk->what.package_fd < 0)
             snprintf(talk->what.result.problem, sizeof(talk->what.result.problem), "%s", problem.text);
@@ -227,8 +227,12 @@ static bool give_orders(struct rollout_desk *desk, struct pg *pg, struct error *
 bool rollout_desk_run(void *context, struct pg *pg, struct error *err)
 {
     struct rollout_desk *desk = context;
-    return write_results(desk, pg, err) && rollout_db_advance(pg, desk->scene->log, err) &&
-           give_orders(desk, pg, err);
+    int64_t open = 0;
+    int64_t paused = 0;
+    if (!write_results(desk, pg, err) || !rollout_db_count(pg, &open, &paused, err))
+        return false;
+    metric_set(desk->scene->metrics, METRIC_ROLLOUTS_PAUSED, (double)paused);
+    return open == 0 || (rollout_db_advance(pg, desk->scene->log, err) && give_orders(desk, pg, err));
 }
 
 /* ---- new, stop, free ---- */
@@ -245,7 +249,6 @@ struct rollout_desk *rollout_desk_new(const struct sync_scene *scene, struct err
     }
     desk->scene = scene;
     desk->orders = orders;
-    desk->stored.fd = -1;
     pthread_mutex_init(&desk->lock, NULL);
     return desk;
 }
@@ -274,7 +277,7 @@ void rollout_desk_free(struct rollout_desk *desk)
         free_talk(talk);
         talk = next;
     }
-    rollout_stored_clear(&desk->stored);
+    rollout_shelf_clear(&desk->shelf);
     pthread_mutex_destroy(&desk->lock);
     free(desk->orders);
     free(desk);

@@ -1,5 +1,7 @@
 #include "server_tools/sync_service/rollout_package.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
 
-enum { FOLDER_MODE = 0750, COPY_BYTES = 1024 * 1024 };
+enum { FOLDER_MODE = 0750, COPY_BYTES = 1024 * 1024, SWEEP_AGE_S = 24 * 3600 };
 
 /* ---- taking one ---- */
 
@@ -108,11 +110,17 @@ bool rollout_package_take(const char *path, const char *key_file, const char *fo
 
 /* ---- sending one ---- */
 
-void rollout_stored_clear(struct rollout_stored *stored)
+static void clear_stored(struct rollout_stored *stored)
 {
     if (stored->sha256[0] != '\0')
         close(stored->fd);
     *stored = (struct rollout_stored){.fd = -1};
+}
+
+void rollout_shelf_clear(struct rollout_shelf *shelf)
+{
+    for (size_t i = 0; i < ROLLOUT_SHELF_MAX; i++)
+        clear_stored(&shelf->items[i]);
 }
 
 static bool is_the_same(const struct stat *a, const struct stat *b)
@@ -121,6 +129,7 @@ static bool is_the_same(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* out: empty. */
 static bool open_stored(const char *path, const char *sha256, struct rollout_stored *out, struct error *err)
 {
     char found[SHA256_HEX_BYTES];
@@ -139,17 +148,31 @@ static bool open_stored(const char *path, const char *sha256, struct rollout_sto
     return true;
 }
 
-int rollout_package_open(struct rollout_stored *stored, const char *folder, const char *sha256,
+/* The one of this hash, or an empty place for it. */
+static struct rollout_stored *place_of(struct rollout_shelf *shelf, const char *sha256)
+{
+    for (size_t i = 0; i < ROLLOUT_SHELF_MAX; i++) {
+        if (strcmp(shelf->items[i].sha256, sha256) == 0)
+            return &shelf->items[i];
+    }
+    struct rollout_stored *place = &shelf->items[shelf->next];
+    shelf->next = (shelf->next + 1) % ROLLOUT_SHELF_MAX;
+    clear_stored(place);
+    return place;
+}
+
+int rollout_package_open(struct rollout_shelf *shelf, const char *folder, const char *sha256,
                          struct error *err)
 {
     struct path path;
     struct stat about;
     if (!stored_path(folder, sha256, &path, err))
         return -1;
-    bool kept = strcmp(stored->sha256, sha256) == 0 && stat(path.text, &about) == 0 &&
-                is_the_same(&about, &stored->about);
+    struct rollout_stored *stored = place_of(shelf, sha256);
+    bool kept =
+        stored->sha256[0] != '\0' && stat(path.text, &about) == 0 && is_the_same(&about, &stored->about);
     if (!kept) {
-        rollout_stored_clear(stored);
+        clear_stored(stored);
         if (!open_stored(path.text, sha256, stored, err)) {
             error_wrap(err, "the package of the rollout (ROLLOUT_DIR)");
             return -1;
@@ -159,4 +182,46 @@ int rollout_package_open(struct rollout_stored *stored, const char *folder, cons
     if (fd < 0)
         error_set_errno(err, "%s", path.text);
     return fd;
+}
+
+/* ---- those that nobody needs any more ---- */
+
+/* <64 hex digits>.zip */
+static bool is_stored_name(const char *name, char sha256[SHA256_HEX_BYTES])
+{
+    enum { HEX = SHA256_HEX_BYTES - 1 };
+    if (strspn(name, "0123456789abcdef") != HEX || strcmp(name + HEX, ".zip") != 0)
+        return false;
+    memcpy(sha256, name, HEX);
+    sha256[HEX] = '\0';
+    return true;
+}
+
+static bool is_kept(const char *sha256, const char (*kept)[SHA256_HEX_BYTES], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kept[i], sha256) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool rollout_package_sweep(const char *folder, const char (*kept)[SHA256_HEX_BYTES], size_t count,
+                           const struct clock *clock, struct error *err)
+{
+    SCOPE_DIR DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return error_set_errno(err, "%s", folder);
+    int64_t before_s = clock_utc_us(clock) / US_PER_S - SWEEP_AGE_S;
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        char sha256[SHA256_HEX_BYTES];
+        struct stat about;
+        if (!is_stored_name(entry->d_name, sha256) || is_kept(sha256, kept, count) ||
+            fstatat(dirfd(entries), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 ||
+            about.st_mtim.tv_sec > before_s)
+            continue;
+        if (unlinkat(dirfd(entries), entry->d_name, 0) != 0 && errno != ENOENT)
+            return error_set_errno(err, "%s/%s", folder, entry->d_name);
+    }
+    return true;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "common/base/clock.h"
 #include "common/os/file.h"
 #include "updater/package.h"
 
@@ -27,16 +28,26 @@ struct rollout_package {
 bool rollout_package_take(const char *path, const char *key_file, const char *folder,
                           struct rollout_package *out, struct error *err) MUST_USE;
 
-/* A stored one that is kept open; looked at anew when the file has changed. */
+/* Removes the stored packages that are older than a day, but for those in `kept` (hashes, count of them).
+ * Nothing else in the folder is touched. */
+bool rollout_package_sweep(const char *folder, const char (*kept)[SHA256_HEX_BYTES], size_t count,
+                           const struct clock *clock, struct error *err) MUST_USE;
+
+/* Stored ones that are kept open; looked at anew when a file has changed. */
+enum { ROLLOUT_SHELF_MAX = 4 };
 struct rollout_stored {
     char sha256[SHA256_HEX_BYTES]; /* "": none */
     int fd;
     struct stat about;
 };
+struct rollout_shelf {
+    struct rollout_stored items[ROLLOUT_SHELF_MAX];
+    size_t next; /* whose place is taken next */
+};
 /* Its descriptor, the caller's own. -1 with err: it is not here (ERR_NOT_FOUND), or is not what it was
  * (ERR_CORRUPT). */
-int rollout_package_open(struct rollout_stored *stored, const char *folder, const char *sha256,
+int rollout_package_open(struct rollout_shelf *shelf, const char *folder, const char *sha256,
                          struct error *err) MUST_USE;
-void rollout_stored_clear(struct rollout_stored *stored); /* a zeroed struct is fine */
+void rollout_shelf_clear(struct rollout_shelf *shelf); /* a zeroed struct is fine */
 
 #endif

@@ -9,6 +9,10 @@
 /* v is deployment_vehicles */
 #define ROLLOUT_WAITS_FOR_OPERATOR "(v.state = 'queued' AND v.waiting_for = 'operator')"
 
+#define ROLLOUT_SQL_COUNT                                                                                    \
+    "SELECT count(*), count(*) FILTER (WHERE state = 'paused') FROM deployments"                             \
+    " WHERE state IN ('running', 'paused', 'aborting')"
+
 /* What is taken out of the fleet is out of its rollout. */
 #define ROLLOUT_SQL_REMOVED                                                                                  \
     "UPDATE deployment_vehicles v SET state = 'withdrawn', reason = 'removed', changed_at = now()"           \

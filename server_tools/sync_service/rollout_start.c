@@ -2,6 +2,7 @@
  * service does the rest. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/base/text.h"
 #include "common/net/json_writer.h"
@@ -246,6 +247,32 @@ static bool say_started(struct pg *pg, const struct start *start, bool as_json, 
     return true;
 }
 
+/* What earlier rollouts have left in ROLLOUT_DIR. */
+static bool sweep(struct pg *pg, const struct command_scene *scene, struct error *err)
+{
+    if (!rollout_db_begin(pg, err))
+        return false;
+    SCOPE_PG_RESULT struct pg_result *open =
+        pg_query(pg,
+                 "SELECT DISTINCT package_sha256 FROM deployments"
+                 " WHERE state IN ('running', 'paused', 'aborting') AND octet_length(package_sha256) = 64",
+                 NULL, 0, false, err);
+    pg_rollback(pg);
+    if (open == NULL)
+        return false;
+    size_t count = pg_rows(open);
+    char(*kept)[SHA256_HEX_BYTES] = calloc(count + 1, sizeof(*kept));
+    if (kept == NULL)
+        return error_set(err, ERR_MEMORY, "no memory left");
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = text_copy(kept[i], sizeof(kept[i]), pg_value(open, i, 0));
+    ok = ok && rollout_package_sweep(scene->settings->rollout_dir, (const char(*)[SHA256_HEX_BYTES])kept,
+                                     count, scene->clock, err);
+    free(kept);
+    return ok;
+}
+
 static bool start_in_transaction(struct pg *pg, struct start *start, bool as_json, struct buf *out,
                                  struct error *err)
 {
@@ -268,8 +295,11 @@ bool command_rollout_start(const struct command_scene *scene, struct buf *out, s
     SCOPE_BUF struct buf said = BUF_LIMIT(IDS_MAX_BYTES);
     SCOPE_PG struct pg *pg = sync_db_open(scene->settings->db_url, err);
     bool ok = pg != NULL && start_in_transaction(pg, &start, scene->line->json, &said, err);
+    struct error problem;
     if (ok)
         buf_append_view(out, buf_view(&said));
+    if (ok && !sweep(pg, scene, &problem)) /* it goes on all the same */
+        log_warn(scene->log, "packages of earlier rollouts stay: %s", problem.text);
     buf_clear(&start.ids);
     return ok;
 }

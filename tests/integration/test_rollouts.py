@@ -1,6 +1,7 @@
 """Rollouts: a package goes to made-up vehicles wave by wave, and the service may die at any moment."""
 
 import contextlib
+import os
 import random
 import time
 
@@ -218,6 +219,15 @@ def test_an_earlier_failure_is_not_taken_for_this_one(service, fleet, package):
     assert states(service) == {"a": "healthy"}
 
 
+def test_a_vehicle_that_leaves_the_fleet_leaves_the_rollout(service, fleet, package):
+    agents = fleet("a", "b")
+    start(service, package, "--waves", "1,100%")
+    service.run("vehicle", "remove", "b")
+    service.start()
+    wait_for_state(service, "done")
+    assert states(service) == {"a": "healthy", "b": "withdrawn"} and agents["b"].updates == []
+
+
 @pytest.mark.parametrize("status, answer, reason", [
     (409, {"status": "older_version", "detail": "1.5.0 runs"}, "older_version"),
     (400, {"status": "bad_package", "reason": "wrong_product", "detail": "x"}, "wrong_product"),
@@ -291,7 +301,12 @@ def test_what_cannot_be_rolled_out(service, fleet, package, tmp_path, update_key
     assert service.json("rollout", "status")["rollouts"] == []
     assert list((service.folder / "rollouts").glob(".*")) == []  # nothing half taken
 
+    unused, other = service.folder / "rollouts" / f"{'0' * 64}.zip", service.folder / "rollouts" / "mine.zip"
+    for path in (unused, other):
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
     said = telehaul.json.loads(start(service, package).stdout)
+    assert not unused.exists() and other.exists()  # of a rollout that is over; somebody else's
     assert (said["vehicles"], said["waves"], said["not_reachable"]) == (1, [1], ["by-api"])
     assert said["signer"] and states(service) == {"a": "due", "by-api": "unsupported"}
     assert "a (rollout 1)" in start(service, package, check=False).stderr  # in one at a time
