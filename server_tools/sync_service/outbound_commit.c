@@ -123,7 +123,8 @@ static void fill_status(struct outbound *outbound, struct write_job *job)
     job->status.sync_status = turn_status_word(result->status);
     if (!turn->met)
         return;
-    job->status.seen_us = turn->clock.asked_us; /* the reference of the offset too: not after its answer began */
+    job->status.seen_us =
+        turn->clock.asked_us; /* the reference of the offset too: not after its answer began */
     memcpy(job->status.software_version, result->software_version, sizeof(job->status.software_version));
     if (result->status == TURN_OK && moves_reference(turn))
         job->status.clock_offset_us = windows_offset(&turn->clock);
