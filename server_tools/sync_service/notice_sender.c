@@ -1,15 +1,12 @@
 #include "server_tools/sync_service/notice_sender.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/text.h"
+#include "common/os/waking.h"
 #include "server_tools/sync_service/notice_queue.h"
-
-enum { NS_PER_MS = 1000 * 1000, MS_PER_S = 1000 };
 
 /* What came of an attempt and is not in PostgreSQL yet. */
 struct result {
@@ -36,9 +33,8 @@ struct notice_sender {
     const struct clock *clock;
     const struct log *log;
     struct metrics *metrics;
-    pthread_mutex_t lock;
-    pthread_cond_t stop_wanted;
-    bool stop; /* under the lock */
+    struct waking waking;
+    bool stop; /* under its lock */
     struct lane lanes[NOTICE_WAYS];
     size_t count;
 };
@@ -49,19 +45,12 @@ struct notice_sender {
 static bool pause_lane(const struct lane *lane, int64_t ms)
 {
     struct notice_sender *sender = lane->sender;
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += ms / MS_PER_S;
-    end.tv_nsec += ms % MS_PER_S * NS_PER_MS;
-    if (end.tv_nsec >= (long)MS_PER_S * NS_PER_MS) {
-        end.tv_sec++;
-        end.tv_nsec -= (long)MS_PER_S * NS_PER_MS;
-    }
-    pthread_mutex_lock(&sender->lock);
-    while (!sender->stop && pthread_cond_timedwait(&sender->stop_wanted, &sender->lock, &end) == 0)
-        ;
+    const struct timespec end = waking_in(ms);
+    waking_lock(&sender->waking);
+    while (!sender->stop && waking_wait(&sender->waking, &end))
+        continue;
     bool go_on = !sender->stop;
-    pthread_mutex_unlock(&sender->lock);
+    waking_unlock(&sender->waking);
     return go_on;
 }
 
@@ -233,13 +222,10 @@ static struct notice_sender *make(const struct sync_settings *settings, const st
     sender->clock = clock;
     sender->log = log;
     sender->metrics = metrics;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&sender->stop_wanted, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&sender->lock, NULL);
-    return sender;
+    if (waking_init(&sender->waking, err))
+        return sender;
+    free(sender);
+    return NULL;
 }
 
 struct notice_sender *notice_sender_start(const struct sync_settings *settings, const struct clock *clock,
@@ -264,15 +250,14 @@ void notice_sender_stop(struct notice_sender *sender)
 {
     if (sender == NULL)
         return;
-    pthread_mutex_lock(&sender->lock);
+    waking_lock(&sender->waking);
     sender->stop = true;
-    pthread_cond_broadcast(&sender->stop_wanted);
-    pthread_mutex_unlock(&sender->lock);
+    waking_all(&sender->waking);
+    waking_unlock(&sender->waking);
     for (size_t i = 0; i < sender->count; i++)
         pthread_join(sender->lanes[i].thread, NULL);
     for (size_t i = 0; i < sender->count; i++)
         sender->lanes[i].kind->close(sender->lanes[i].way);
-    pthread_cond_destroy(&sender->stop_wanted);
-    pthread_mutex_destroy(&sender->lock);
+    waking_clear(&sender->waking);
     free(sender);
 }
