@@ -20,8 +20,14 @@ static bool keep_schema(void *context, struct pg *pg, struct error *err)
     struct chores *chores = context;
     struct central_migrate_report report;
     (void)pg;
-    if (!chores->migrated)
-        chores->migrated = central_migrate_fleet(chores->settings->db_url, chores->clock, &report, err);
+    if (chores->migrated)
+        return true;
+    chores->migrated = central_migrate_fleet(chores->settings->db_url, chores->clock, &report, err);
+    struct view missing = chores->migrated ? view_of(report.missing) : view_of("");
+    while (missing.size > 0) {
+        struct view line = text_cut(&missing, '\n');
+        log_warn(chores->log, "PostgreSQL: %.*s", VIEW_ARG(line));
+    }
     return chores->migrated;
 }
 
