@@ -126,7 +126,8 @@ static void forgets_idle_connections_of_a_host(void **state)
     assert_true(ask_and_wait(fixture, GET)->ok);
 
     /* one that is at work is left alone, paused or not */
-    fixture->server.script = SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx", .then = THEN_FLOOD);
+    fixture->server.script =
+        SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\nx", .then = THEN_FLOOD);
     struct asked *paused = ask_streaming(fixture, GET);
     paused->pause_at = 1;
     run_for(fixture, 50);
