@@ -247,3 +247,17 @@ def test_a_mail_server_that_is_not_there_is_said(world):
     assert "SMTP_URL is not set" in world.service().run("notify", "test", 1, check=2).stderr
     service = world.service(SMTP_URL=f"smtp://127.0.0.1:{free_port()}", SMTP_FROM="fleet@example.org")
     assert "the mail server 127.0.0.1" in service.run("notify", "test", 1, check=3).stderr
+
+
+# ---- silence ----
+
+def test_a_vehicle_that_falls_silent_is_told_by_the_service_itself_and_so_is_its_return(world, mail):
+    world.rule("owner@example.org", "email", kinds=["silent"])
+    world.query("update vehicles set last_seen_at = now() - interval '1 hour', transport = 'push'")
+    world.query("insert into vehicle_sync (vehicle_id, silent_after_s) values (1, 1), (2, 1)")
+    by_mail(world, mail).start()
+    first = wait_until(lambda: mail.mails, "the email", deadline_s=40)[0]
+    assert first.subject.startswith("[Truck-01] silent since 20") and "Last seen: 20" in first.text
+    world.query("update vehicle_sync set silent_after_s = 3600; update vehicles set last_seen_at = now()")
+    wait_until(lambda: len(mail.mails) == 2, "the second email", deadline_s=40)
+    assert mail.mails[1].subject == "[Truck-01] is back" and mail.mails[1].recipients == ["owner@example.org"]
