@@ -66,48 +66,29 @@ static bool take_rollup(void *context, int64_t unused, int64_t start_us, int64_t
 
 /* ---- the queries ---- */
 
-typedef bool on_row(void *context, int64_t a, int64_t b, int64_t c, double d);
-
-/* The reader's emit() gives its rows to `row` meanwhile. */
-static bool run(struct store_reader *reader, const char *sql, const int64_t *values, int count, on_row *row,
-                struct scan *scan, struct error *err)
-{
-    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(reader->db, sql, err);
-    if (stmt == NULL)
-        return false;
-    for (int i = 0; i < count; i++)
-        db_bind_i64(stmt, i + 1, values[i]);
-    const struct db_sink before = reader->sink;
-    reader->sink.row = row;
-    reader->sink.context = scan;
-    bool ok = db_sink_run(stmt, &reader->sink, err);
-    reader->sink = before;
-    return ok;
-}
-
 static bool scan_readings(struct store_reader *reader, struct scan *scan, struct error *err)
 {
     const int64_t values[] = {scan->from_us, scan->to_us, scan->channel_id};
-    return run(reader,
-               "SELECT emit(seq, time_us, channel_id, value) FROM readings"
-               " WHERE time_us >= ?1 AND time_us < ?2 AND channel_id = ?3",
-               values, 3, take_reading, scan, err);
+    return store_sink_run(reader,
+                          "SELECT emit(seq, time_us, channel_id, value) FROM readings"
+                          " WHERE time_us >= ?1 AND time_us < ?2 AND channel_id = ?3",
+                          values, 3, take_reading, scan, err);
 }
 
 /* Those that are not folded yet. */
 static bool scan_tail(struct store_reader *reader, struct scan *scan, int64_t after_seq, struct error *err)
 {
-    return run(reader, "SELECT emit(seq, time_us, channel_id, value) FROM readings WHERE seq > ?1",
-               &after_seq, 1, take_reading, scan, err);
+    return store_sink_run(reader, "SELECT emit(seq, time_us, channel_id, value) FROM readings WHERE seq > ?1",
+                          &after_seq, 1, take_reading, scan, err);
 }
 
 static bool scan_rollups(struct store_reader *reader, struct scan *scan, struct error *err)
 {
     const int64_t values[] = {scan->channel_id, rollup_start_us(scan->from_us), scan->to_us};
-    return run(reader,
-               "SELECT emit(0, start_us, 0, min), emit(0, start_us, 0, max) FROM rollups"
-               " WHERE channel_id = ?1 AND start_us >= ?2 AND start_us < ?3",
-               values, 3, take_rollup, scan, err);
+    return store_sink_run(reader,
+                          "SELECT emit(0, start_us, 0, min), emit(0, start_us, 0, max) FROM rollups"
+                          " WHERE channel_id = ?1 AND start_us >= ?2 AND start_us < ?3",
+                          values, 3, take_rollup, scan, err);
 }
 
 /* The seq up to which readings are folded; 0: none, as in a store that no collector of this version has had.

@@ -55,6 +55,11 @@ void store_snapshot_end(struct store_reader *reader);
  * `fallback`. */
 bool store_query_numbers(sqlite3_stmt *stmt, int64_t fallback, int64_t *out, int columns,
                          struct error *err) MUST_USE;
+/* Runs a statement of emit() with these numbers as its parameters; its rows go to `row`, not to the reader's
+ * own sink. */
+typedef bool store_sink_row(void *context, int64_t a, int64_t b, int64_t c, double d);
+bool store_sink_run(struct store_reader *reader, const char *sql, const int64_t *values, int count,
+                    store_sink_row *row, void *context, struct error *err) MUST_USE;
 /* The time of the reading with this seq; INT64_MIN when it is gone. */
 bool store_time_of(struct store_reader *reader, int64_t seq, int64_t *time_us, struct error *err) MUST_USE;
 

@@ -21,31 +21,16 @@ static bool take_row(void *context, int64_t seq, int64_t time_us, int64_t channe
     return true;
 }
 
-static bool run(struct store_reader *reader, const char *sql, const int64_t *values, int count,
-                struct window_scan *scan, struct error *err)
-{
-    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(reader->db, sql, err);
-    if (stmt == NULL)
-        return false;
-    for (int i = 0; i < count; i++)
-        db_bind_i64(stmt, i + 1, values[i]);
-    const struct db_sink before = reader->sink;
-    reader->sink.row = take_row;
-    reader->sink.context = scan;
-    bool ok = db_sink_run(stmt, &reader->sink, err);
-    reader->sink = before;
-    return ok;
-}
-
 static bool open_in_snapshot(struct store_reader *reader, int64_t max_rows, struct store_window *window,
                              struct error *err)
 {
     const int64_t values[] = {window->from_us, window->to_us};
     struct window_scan scan = {.window = window, .max_rows = (size_t)max_rows + 1};
     if (!db_query_i64(reader->db, "SELECT max(seq) FROM readings", 0, &window->last_seq, err) ||
-        !run(reader,
-             "SELECT emit(seq, time_us, channel_id, 0) FROM readings WHERE time_us >= ?1 AND time_us < ?2",
-             values, 2, &scan, err))
+        !store_sink_run(
+            reader,
+            "SELECT emit(seq, time_us, channel_id, 0) FROM readings WHERE time_us >= ?1 AND time_us < ?2",
+            values, 2, take_row, &scan, err))
         return false;
     window->truncated = scan.count > (size_t)max_rows;
     window->count = window->truncated ? max_rows : (int64_t)scan.count;
@@ -75,10 +60,11 @@ bool store_window_read(struct store_reader *reader, const struct store_window *w
         window->to_us,
     };
     struct window_scan scan = {.window = window, .rows = rows, .max_rows = max_rows};
-    if (!run(reader,
-             "SELECT emit(seq, time_us, channel_id, value) FROM readings"
-             " WHERE (time_us, channel_id) > (?1, ?2) AND time_us < ?3 ORDER BY time_us, channel_id",
-             values, 3, &scan, err))
+    if (!store_sink_run(
+            reader,
+            "SELECT emit(seq, time_us, channel_id, value) FROM readings"
+            " WHERE (time_us, channel_id) > (?1, ?2) AND time_us < ?3 ORDER BY time_us, channel_id",
+            values, 3, take_row, &scan, err))
         return false;
     *count = scan.count;
     return true;

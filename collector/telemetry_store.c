@@ -161,6 +161,22 @@ bool store_query_numbers(sqlite3_stmt *stmt, int64_t fallback, int64_t *out, int
     return true;
 }
 
+bool store_sink_run(struct store_reader *reader, const char *sql, const int64_t *values, int count,
+                    store_sink_row *row, void *context, struct error *err)
+{
+    SCOPE_STMT sqlite3_stmt *stmt = db_prepare(reader->db, sql, err);
+    if (stmt == NULL)
+        return false;
+    for (int i = 0; i < count; i++)
+        db_bind_i64(stmt, i + 1, values[i]);
+    const struct db_sink before = reader->sink;
+    reader->sink.row = row;
+    reader->sink.context = context;
+    bool ok = db_sink_run(stmt, &reader->sink, err);
+    reader->sink = before;
+    return ok;
+}
+
 bool store_time_of(struct store_reader *reader, int64_t seq, int64_t *time_us, struct error *err)
 {
     sqlite3_stmt *stmt = reader->queries[QUERY_TIME_OF];

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "server_tools/central/central_postgres.h"
 #include "server_tools/sync_service/rollout_sql.h"
 
-enum { NUMBER_BYTES = 24, HOST_BYTES = 256 };
+enum { HOST_BYTES = 256 };
 
 bool rollout_db_begin(struct pg *pg, struct error *err)
 {
@@ -25,12 +26,6 @@ static bool end_transaction(struct pg *pg, bool ok, struct error *err)
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
-}
-
-static const char *number(char out[NUMBER_BYTES], int64_t value)
-{
-    snprintf(out, NUMBER_BYTES, "%" PRId64, value);
-    return out;
 }
 
 /* ---- how a rollout goes on ---- */
@@ -71,8 +66,8 @@ static bool read_open(const struct pg_result *rows, size_t row, struct open_roll
 
 static bool run_for(struct pg *pg, const char *sql, int64_t deployment_id, struct error *err)
 {
-    char id[NUMBER_BYTES];
-    const char *const params[] = {number(id, deployment_id)};
+    char id[PARAM_BYTES];
+    const char *const params[] = {param_i64(id, deployment_id)};
     SCOPE_PG_RESULT struct pg_result *done = pg_query(pg, sql, params, 1, false, err);
     return done != NULL;
 }
@@ -80,8 +75,8 @@ static bool run_for(struct pg *pg, const char *sql, int64_t deployment_id, struc
 /* People are told; that this fails keeps no rollout from being paused. */
 static bool tell(struct pg *pg, const struct open_rollout *rollout, const char *what, struct error *err)
 {
-    char id[NUMBER_BYTES];
-    const char *const params[] = {number(id, rollout->deployment_id), what};
+    char id[PARAM_BYTES];
+    const char *const params[] = {param_i64(id, rollout->deployment_id), what};
     struct error problem;
     if (!pg_exec(pg, "SAVEPOINT telling", err))
         return false;
@@ -215,12 +210,12 @@ static bool read_order(const struct pg_result *rows, size_t row, struct rollout_
 
 static bool claim(struct pg *pg, struct rollout_order *orders, size_t max, size_t *count, struct error *err)
 {
-    char pid[NUMBER_BYTES], most[NUMBER_BYTES], claim_s[NUMBER_BYTES];
+    char pid[PARAM_BYTES], most[PARAM_BYTES], claim_s[PARAM_BYTES];
     char host[HOST_BYTES] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = '\0';
-    const char *const params[] = {host, number(pid, getpid()), number(most, (int64_t)max),
-                                  number(claim_s, ROLLOUT_CLAIM_S)};
+    const char *const params[] = {host, param_i64(pid, getpid()), param_i64(most, (int64_t)max),
+                                  param_i64(claim_s, ROLLOUT_CLAIM_S)};
     SCOPE_PG_RESULT struct pg_result *rows =
         pg_query(pg, ROLLOUT_SQL_CLAIM, params, COUNT_OF(params), false, err);
     if (rows == NULL)
@@ -247,10 +242,10 @@ bool rollout_db_claim(struct pg *pg, struct rollout_order *orders, size_t max, s
 static bool record(struct pg *pg, const struct rollout_order *order, const struct rollout_result *result,
                    int64_t poll_s, bool *changed, struct error *err)
 {
-    char deployment[NUMBER_BYTES], vehicle[NUMBER_BYTES], poll[NUMBER_BYTES], most[NUMBER_BYTES];
+    char deployment[PARAM_BYTES], vehicle[PARAM_BYTES], poll[PARAM_BYTES], most[PARAM_BYTES];
     const char *const params[] = {
-        number(deployment, order->deployment_id),
-        number(vehicle, order->vehicle.vehicle_id),
+        param_i64(deployment, order->deployment_id),
+        param_i64(vehicle, order->vehicle.vehicle_id),
         rollout_state_word(order->state),
         rollout_state_word(result->state),
         result->waiting_for,
@@ -259,8 +254,8 @@ static bool record(struct pg *pg, const struct rollout_order *order, const struc
         result->problem,
         result->mark,
         result->previous_version,
-        number(poll, poll_s),
-        number(most, ROLLOUT_BACKOFF_MAX_S),
+        param_i64(poll, poll_s),
+        param_i64(most, ROLLOUT_BACKOFF_MAX_S),
     };
     SCOPE_PG_RESULT struct pg_result *done =
         pg_query(pg, ROLLOUT_SQL_RECORD, params, COUNT_OF(params), false, err);

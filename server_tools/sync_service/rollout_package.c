@@ -10,7 +10,7 @@
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
 
-enum { FOLDER_MODE = 0750, COPY_BYTES = 1024 * 1024, SWEEP_AGE_S = 24 * 3600 };
+enum { FOLDER_MODE = 0750, COPY_BYTES = 64 * 1024, SWEEP_AGE_S = 24 * 3600 };
 
 /* ---- taking one ---- */
 
@@ -52,10 +52,8 @@ static bool verify(int fd, const char *key_file, struct rollout_package *out, st
 
 static bool copy_bytes(int from, int to, struct rollout_package *out, struct error *err)
 {
-    SCOPE_FREE char *piece = malloc(COPY_BYTES);
+    char piece[COPY_BYTES];
     struct sha256 hash;
-    if (piece == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left");
     sha256_start(&hash);
     for (int64_t at = 0; at < out->bytes;) {
         size_t size = out->bytes - at < COPY_BYTES ? (size_t)(out->bytes - at) : (size_t)COPY_BYTES;
@@ -143,8 +141,7 @@ static bool open_stored(const char *path, const char *sha256, struct rollout_sto
     if (strcmp(found, sha256) != 0)
         return error_set(err, ERR_CORRUPT, "%s has other bytes than the rollout began with", path);
     snprintf(out->sha256, sizeof(out->sha256), "%s", sha256);
-    out->fd = fd;
-    fd = -1;
+    out->fd = fd_take(&fd);
     return true;
 }
 

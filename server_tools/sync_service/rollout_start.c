@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/net/json_writer.h"
+#include "server_tools/central/central_postgres.h"
 #include "server_tools/sync_service/commands.h"
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/listing.h"
@@ -13,7 +14,6 @@
 #include "server_tools/sync_service/rollout_sql.h"
 
 enum {
-    NUMBER_BYTES = 24,
     IDS_MAX_BYTES = 2 * 1024 * 1024, /* 100,000 vehicles and more */
     WAVES_BYTES = ROLLOUT_WAVES_MAX * 10,
     HEALTHY_DEFAULT = 90,
@@ -129,11 +129,11 @@ static void write_waves(const struct rollout_waves *waves, struct buf *out)
 static bool add_deployment(struct pg *pg, struct start *start, const char *waves, struct error *err)
 {
     const struct rollout_package *package = &start->package;
-    char bytes[NUMBER_BYTES], healthy[NUMBER_BYTES], failures[NUMBER_BYTES], count[NUMBER_BYTES];
-    snprintf(bytes, sizeof(bytes), "%" PRId64, package->bytes);
-    snprintf(healthy, sizeof(healthy), "%" PRId64, start->healthy_percent);
-    snprintf(failures, sizeof(failures), "%" PRId64, start->max_failures);
-    snprintf(count, sizeof(count), "%zu", start->waves.count);
+    char bytes[PARAM_BYTES], healthy[PARAM_BYTES], failures[PARAM_BYTES], count[PARAM_BYTES];
+    param_i64(bytes, package->bytes);
+    param_i64(healthy, start->healthy_percent);
+    param_i64(failures, start->max_failures);
+    param_i64(count, (int64_t)start->waves.count);
     const char *const params[] = {
         package->product,
         package->version,
@@ -162,8 +162,8 @@ static bool add_deployment(struct pg *pg, struct start *start, const char *waves
 /* A vehicle's wave is the first whose number of vehicles it is within; behind the last it is not in it. */
 static bool add_vehicles(struct pg *pg, struct start *start, const char *waves, struct error *err)
 {
-    char id[NUMBER_BYTES];
-    snprintf(id, sizeof(id), "%" PRId64, start->deployment_id);
+    char id[PARAM_BYTES];
+    param_i64(id, start->deployment_id);
     const char *const params[] = {id, buf_text(&start->ids), waves};
     SCOPE_PG_RESULT struct pg_result *added = pg_query(
         pg,
@@ -199,8 +199,8 @@ static bool say_started(struct pg *pg, const struct start *start, bool as_json, 
                         struct error *err)
 {
     const struct rollout_package *package = &start->package;
-    char id[NUMBER_BYTES];
-    snprintf(id, sizeof(id), "%" PRId64, start->deployment_id);
+    char id[PARAM_BYTES];
+    param_i64(id, start->deployment_id);
     const char *const params[] = {id};
     SCOPE_PG_RESULT struct pg_result *others =
         pg_query(pg,

@@ -75,13 +75,13 @@ static void say_answer(struct rollout_result *result, const char *call, unsigned
 
 /* Answers that are about the package; all others are about the moment. */
 static const struct {
-    unsigned status;
     const char *word;
+    unsigned status;
     enum rollout_state state;
 } offer_answers[] = {
-    {200, "queued", ROLLOUT_QUEUED},         {409, "same_version", ROLLOUT_HEALTHY},
-    {409, "older_version", ROLLOUT_REFUSED}, {400, "bad_package", ROLLOUT_REFUSED},
-    {400, "invalid_sig", ROLLOUT_REFUSED},   {413, "too_large", ROLLOUT_REFUSED},
+    {"queued", 200, ROLLOUT_QUEUED},         {"same_version", 409, ROLLOUT_HEALTHY},
+    {"older_version", 409, ROLLOUT_REFUSED}, {"bad_package", 400, ROLLOUT_REFUSED},
+    {"invalid_sig", 400, ROLLOUT_REFUSED},   {"too_large", 413, ROLLOUT_REFUSED},
 };
 
 void rollout_talk_read_offer(unsigned status, struct view body, struct rollout_result *out)
