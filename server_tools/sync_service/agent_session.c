@@ -54,9 +54,10 @@ static void free_call(struct agent_call *call)
 static void unlink_call(const struct agent_call *call)
 {
     struct agent_call **at = &call->session->calls;
-    while (*at != call)
+    while (*at != NULL && *at != call)
         at = &(*at)->next;
-    *at = call->next;
+    if (*at != NULL)
+        *at = call->next;
 }
 
 /* Whoever is told may free the session. */
