@@ -177,11 +177,8 @@ static bool try_group(struct write_session *session, struct write_job *const *jo
                       enum write_way way, struct error *err)
 {
     const struct error none = {0};
-    SCOPE_FREE struct write_job **copy = malloc(count * sizeof(*copy)); /* hold changes it */
-    if (copy == NULL)
-        return error_set(err, ERR_MEMORY, "no memory left to write to PostgreSQL");
-    memcpy(copy, jobs, count * sizeof(*copy));
-    struct held_jobs held = {session, copy, count};
+    struct held_jobs held = {session, session->held, count}; /* hold changes it */
+    memcpy(session->held, jobs, count * sizeof(struct write_job *));
     if (!write_in_transaction(&held, way, err)) {
         for (size_t i = 0; i < count; i++) {
             channel_book_reset(jobs[i]->book);

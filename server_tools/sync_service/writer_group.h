@@ -17,6 +17,7 @@ struct write_session {
     struct batch_sorter *sorter;
     struct central_row *rows; /* CENTRAL_BATCH_ROWS */
     char *copy;               /* PG_COPY_BUFFER_BYTES */
+    struct write_job *held[WRITER_GROUP_JOBS];
 };
 
 /* Memory alone; pg is set by the caller, who closes it too. */

@@ -40,7 +40,7 @@ static bool copy_job(const struct held_jobs *held, struct row_copy *copy, struct
                      struct error *err)
 {
     const struct central_row *rows = held->session->rows;
-    size_t taken;
+    size_t taken = 0;
     for (size_t at = 0; at < job->row_count;) {
         if (!take_rows(held, job, ROWS_DUE, &at, &taken, err))
             return false;

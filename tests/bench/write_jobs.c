@@ -118,7 +118,7 @@ static void make_vehicles(const struct bench *bench, size_t count)
     char sql[256];
     snprintf(sql, sizeof(sql),
              "INSERT INTO vehicles (vehicle_id, client_id, name) SELECT n, 'v' || n, 'v' || n"
-             " FROM generate_series(1, %zu) AS n",
+             " FROM generate_series(1, %zu) AS n ON CONFLICT DO NOTHING",
              count);
     SCOPE_PG struct pg *pg = sync_db_open(bench->url, &err);
     if (pg == NULL || !pg_exec(pg, sql, &err))
