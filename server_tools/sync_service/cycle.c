@@ -165,22 +165,30 @@ static void on_turn(void *context, const struct turn_result *result)
         end_cycle(cycle);
 }
 
+/* NULL: nobody pulls it. */
 static const struct puller_kind *kind_of(const struct vehicle *vehicle)
 {
-    static const struct puller_kind *const kinds[] = {&agent_puller, &outbound_puller, NULL};
-    return vehicle->host[0] == '\0' ? NULL : kinds[vehicle->transport];
+    if (vehicle->host[0] == '\0' || vehicle->transport == TRANSPORT_PUSH)
+        return NULL;
+    return vehicle->transport == TRANSPORT_AGENT ? &agent_puller : &outbound_puller;
+}
+
+static bool is_due(const struct cycle *cycle, const struct fleet_slot *slot)
+{
+    return !slot->running && monotonic(cycle) >= slot->due_us &&
+           writer_has_room(cycle->scene->writer, sizeof(struct write_job));
 }
 
 static void start_turn(struct cycle *cycle, struct fleet_slot *slot, const struct vehicle *vehicle)
 {
+    const struct puller_kind *kind = kind_of(vehicle);
     struct error err;
-    if (slot->running || monotonic(cycle) < slot->due_us ||
-        !writer_has_room(cycle->scene->writer, sizeof(struct write_job))) {
+    if (kind == NULL || !is_due(cycle, slot)) {
         cycle->totals.left_out++;
         return;
     }
     if (slot->puller == NULL)
-        slot->puller = kind_of(vehicle)->new (cycle->scene, vehicle, &err);
+        slot->puller = kind->new (cycle->scene, vehicle, &err);
     if (slot->puller == NULL) {
         log_warn(cycle->scene->log, "[%s] %s", slot->name, err.text);
         cycle->totals.error++;
@@ -191,7 +199,7 @@ static void start_turn(struct cycle *cycle, struct fleet_slot *slot, const struc
     slot->number = cycle->number;
     slot->started_us = monotonic(cycle);
     cycle->pending++;
-    slot->puller->kind->start(slot->puller, vehicle, on_turn, slot);
+    kind->start(slot->puller, vehicle, on_turn, slot);
 }
 
 /* ---- the beginning of a cycle ---- */

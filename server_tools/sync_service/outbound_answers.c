@@ -116,27 +116,34 @@ static bool read_elements(const struct array_kind *kind, struct json_value array
     return true;
 }
 
-static bool read_array(const struct array_kind *kind, struct view body, void **out, size_t *out_count,
-                       struct error *err)
+/* malloc'ed; NULL: it failed. */
+static void *read_array(const struct array_kind *kind, struct view body, size_t *count, struct error *err)
 {
     SCOPE_JSON struct json *json = parse_object(body, OUTBOUND_ANSWER_MAX_BYTES, err);
     if (json == NULL)
-        return false;
+        return NULL;
     struct json_value array = json_member(json_root(json), kind->member);
-    if (!json_present(array) || json_type_of(array) != JSON_ARRAY)
-        return error_set(err, ERR_PROTOCOL, "member `%s`: expected an array", kind->member);
-    size_t count = json_count(array);
-    if (count > kind->max)
-        return error_set(err, ERR_LIMIT, "`%s`: %zu elements, at most %zu are taken", kind->member, count,
-                         kind->max);
-    SCOPE_FREE void *elements = calloc(count + 1, kind->element_bytes);
-    if (elements == NULL)
-        return error_set(err, ERR_MEMORY, "no memory for %zu elements", count);
-    if (!read_elements(kind, array, elements, count, err))
-        return false;
-    *out = count == 0 ? NULL : POINTER_TAKE(elements);
-    *out_count = count;
-    return true;
+    if (!json_present(array) || json_type_of(array) != JSON_ARRAY) {
+        error_set(err, ERR_PROTOCOL, "member `%s`: expected an array", kind->member);
+        return NULL;
+    }
+    size_t found = json_count(array);
+    if (found > kind->max) {
+        error_set(err, ERR_LIMIT, "`%s`: %zu elements, at most %zu are taken", kind->member, found,
+                  kind->max);
+        return NULL;
+    }
+    void *elements = calloc(found + 1, kind->element_bytes);
+    if (elements == NULL) {
+        error_set(err, ERR_MEMORY, "no memory for %zu elements", found);
+        return NULL;
+    }
+    if (!read_elements(kind, array, elements, found, err)) {
+        free(elements);
+        return NULL;
+    }
+    *count = found;
+    return elements;
 }
 
 static bool read_id(struct json_value object, int32_t *out, struct error *err)
@@ -199,8 +206,8 @@ bool outbound_channels_read(struct view body, struct job_channel **channels, siz
 {
     static const struct array_kind kind = {"channels",   sizeof(struct job_channel), CHANNEL_BOOK_MAX,
                                            read_channel, compare_channels,           "a channel_id"};
-    void *elements;
-    if (!read_array(&kind, body, &elements, count, err))
+    void *elements = read_array(&kind, body, count, err);
+    if (elements == NULL)
         return false;
     *channels = elements;
     return true;
@@ -210,8 +217,8 @@ bool outbound_alarms_read(struct view body, struct job_alarm **alarms, size_t *c
 {
     static const struct array_kind kind = {"alarms",   sizeof(struct job_alarm), CENTRAL_ALARMS_MAX,
                                            read_alarm, compare_alarms,           "an alarm_id"};
-    void *elements;
-    if (!read_array(&kind, body, &elements, count, err))
+    void *elements = read_array(&kind, body, count, err);
+    if (elements == NULL)
         return false;
     *alarms = elements;
     return true;

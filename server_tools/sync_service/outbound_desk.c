@@ -44,20 +44,22 @@ static void on_written(void *context, struct write_job *job, const struct error 
     put_next(outbound);
 }
 
-/* The next rows of the batch, as the job's own. */
-static bool give_rows(struct outbound_batch *batch, struct write_job *job, size_t count, struct error *err)
+/* A job of the next rows of the batch, more of which follow. */
+static struct write_job *slice_job(struct outbound *outbound, struct outbound_batch *batch, struct error *err)
 {
-    if (count == batch->row_count) {
-        job->rows = POINTER_TAKE(batch->rows);
-    } else if (count > 0) {
-        job->rows = malloc(count * sizeof(*job->rows));
-        if (job->rows == NULL)
-            return error_set(err, ERR_MEMORY, "no memory for %zu rows", count);
-        memcpy(job->rows, batch->rows + batch->at, count * sizeof(*job->rows));
+    struct write_job *job = outbound_job(outbound, batch->lane, err);
+    if (job == NULL)
+        return NULL;
+    job->rows = malloc(batch->slice * sizeof(*job->rows));
+    if (job->rows == NULL) {
+        error_set(err, ERR_MEMORY, "no memory for %zu rows", batch->slice);
+        write_job_free(job);
+        return NULL;
     }
-    job->row_count = count;
-    batch->at += count;
-    return true;
+    memcpy(job->rows, batch->rows + batch->at, batch->slice * sizeof(*job->rows));
+    job->row_count = batch->slice;
+    batch->at += batch->slice;
+    return job;
 }
 
 static void set_progress(struct outbound *outbound, const struct outbound_batch *batch, struct write_job *job)
@@ -74,18 +76,25 @@ static void set_progress(struct outbound *outbound, const struct outbound_batch 
     job->journal.finished_us = clock_utc_us(outbound->scene->clock);
 }
 
+/* The rows that are left, and all that comes with them. */
+static struct write_job *last_job(struct outbound *outbound, struct outbound_batch *batch)
+{
+    struct write_job *job = batch->last;
+    job->row_count = batch->row_count - batch->at;
+    if (batch->at > 0)
+        memmove(batch->rows, batch->rows + batch->at, job->row_count * sizeof(*batch->rows));
+    job->rows = batch->rows;
+    batch->rows = NULL;
+    set_progress(outbound, batch, job);
+    return job;
+}
+
 static bool put_slice(struct outbound *outbound, struct outbound_batch *batch, struct error *err)
 {
-    size_t count = batch->row_count - batch->at;
-    bool is_last = count <= batch->slice;
-    struct write_job *job = is_last ? batch->last : outbound_job(outbound, batch->lane, err);
-    if (job == NULL || !give_rows(batch, job, is_last ? count : batch->slice, err)) {
-        if (!is_last)
-            write_job_free(job);
+    bool is_last = batch->row_count - batch->at <= batch->slice;
+    struct write_job *job = is_last ? last_job(outbound, batch) : slice_job(outbound, batch, err);
+    if (job == NULL)
         return false;
-    }
-    if (is_last)
-        set_progress(outbound, batch, job);
     job->now_limit_us = batch->now_limit_us;
     job->expect_new = batch->expect_new;
     job->done = on_written;

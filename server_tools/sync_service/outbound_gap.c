@@ -142,7 +142,7 @@ static void put_ready(struct outbound *outbound, struct write_job *job)
     gap->batch = (struct outbound_batch){
         .last = job,
         .lane = LANE_GAP,
-        .rows = POINTER_TAKE(ready->rows),
+        .rows = ready->rows,
         .row_count = ready->row_count,
         .slice = OUTBOUND_GAP_JOB_ROWS,
         .window = ready->is_ahead ? (struct window){0, 0} : ready->window,
@@ -151,6 +151,7 @@ static void put_ready(struct outbound *outbound, struct write_job *job)
         .expect_new = true,
         .done = on_gap_committed,
     };
+    ready->rows = NULL;
     gap->written = *ready;
     gap->has_ready = false;
     forget_piece(ready);

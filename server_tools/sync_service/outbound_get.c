@@ -127,10 +127,11 @@ static bool send_request(struct outbound_get *get, struct http_pool_request *req
     return true;
 }
 
+/* request: how long and how much; the rest is the same for all. */
 static bool start(struct outbound_get *get, const char *what, const struct window *window,
-                  struct http_pool_request *request, struct error *err)
+                  struct http_pool_request request, struct error *err)
 {
-    struct outbound *outbound = get->outbound;
+    const struct outbound *outbound = get->outbound;
     const struct vehicle *vehicle = &outbound->vehicle;
     const char *key =
         vehicle->api_key[0] != '\0' ? vehicle->api_key : outbound->scene->settings->vehicle_default_api_key;
@@ -139,38 +140,35 @@ static bool start(struct outbound_get *get, const char *what, const struct windo
     print_target(target, what, window);
     snprintf(header, sizeof(header), "X-API-Key: %s", key);
     const char *const headers[] = {"Accept: application/json", header, NULL};
-    request->host = vehicle->host;
-    request->port = vehicle->api_port;
-    request->method = "GET";
-    request->target = target;
-    request->headers = headers;
-    request->gzip = true;
+    request.host = vehicle->host;
+    request.port = vehicle->api_port;
+    request.method = "GET";
+    request.target = target;
+    request.headers = headers;
+    request.floor_s = outbound->scene->settings->pull_timeout_s;
+    request.gzip = true;
     get->what = what;
     get->error.code = ERR_NONE;
     get->truncated = false;
-    return send_request(get, request, err) || error_wrap(err, "%s", what);
+    return send_request(get, &request, err) || error_wrap(err, "%s", what);
 }
 
 bool outbound_get_small(struct outbound_get *get, const char *what, const struct window *window,
                         struct error *err)
 {
-    int64_t timeout_s = get->outbound->scene->settings->pull_timeout_s;
-    struct http_pool_request request = {
-        .total_ms = timeout_s * S_MS,
-        .floor_s = timeout_s,
+    const struct http_pool_request request = {
+        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS,
         .max_body_bytes = OUTBOUND_ANSWER_MAX_BYTES,
     };
     data_answer_free(get->data);
     get->data = NULL;
-    return start(get, what, window, &request, err);
+    return start(get, what, window, request, err);
 }
 
 bool outbound_get_data(struct outbound_get *get, struct window window, struct error *err)
 {
-    int64_t timeout_s = get->outbound->scene->settings->pull_timeout_s;
-    struct http_pool_request request = {
-        .total_ms = timeout_s * S_MS * OUTBOUND_DATA_TIMES,
-        .floor_s = timeout_s,
+    const struct http_pool_request request = {
+        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS * OUTBOUND_DATA_TIMES,
         .max_body_bytes = OUTBOUND_DATA_MAX_BYTES,
         .piece = on_piece,
     };
@@ -178,7 +176,7 @@ bool outbound_get_data(struct outbound_get *get, struct window window, struct er
     get->data = data_answer_new(window, err);
     get->place.run = on_place;
     get->place.context = get;
-    return get->data != NULL && start(get, "/data", &window, &request, err);
+    return get->data != NULL && start(get, "/data", &window, request, err);
 }
 
 void outbound_get_clear(struct outbound_get *get)

@@ -63,6 +63,10 @@ static void take_channels(struct outbound *outbound, struct job_channel *channel
         outbound->listed_count = count;
         outbound->has_list = true;
     }
+    if (count == 0) { /* it describes none: what is known of others stays */
+        free(channels);
+        return;
+    }
     free(job->channels);
     job->channels = channels;
     job->channel_count = count;
