@@ -51,7 +51,8 @@ def main():
         assert all(result["rows"] == rows for result in results), results
     seconds = {name: statistics.median(result["seconds"] for result in results)
                for name, results in (("live", live), ("gap", gap), ("copy", copy))}
-    print(f"{VEHICLES} live jobs of {VEHICLE_ROWS} rows: {seconds['live']:.2f} s in {live[-1]['transactions']} transactions; "
+    print(f"{VEHICLES} live jobs of {VEHICLE_ROWS} rows: {seconds['live']:.2f} s in {live[-1]['transactions']} "
+          "transactions; "
           f"{BATCHES} batches of {BATCH_ROWS}, M rows/s: the writer {BATCHES * BATCH_ROWS / seconds['gap'] / 1e6:.2f}, "
           f"COPY {BATCHES * BATCH_ROWS / seconds['copy'] / 1e6:.2f}; medians of {REPEATS}")
     share = seconds["copy"] / seconds["gap"]

@@ -65,7 +65,8 @@ def test_a_commit_that_is_done_though_nobody_heard_of_it(cluster):
     """With a standby to wait for that does not exist, a COMMIT is on the disk and hangs: there the connection is cut."""
     with cluster.database() as database:
         migrate(database.url)
-        database.query("insert into vehicles (vehicle_id, client_id, name) select n, 'v' || n, 'v' || n from generate_series(1, 5) n")
+        database.query("insert into vehicles (vehicle_id, client_id, name)"
+                       " select n, 'v' || n, 'v' || n from generate_series(1, 5) n")
         database.query("select fleet_make_month(2026, 2)")
         database.query("alter system set synchronous_standby_names = 'nobody'")
         database.query("alter system set synchronous_commit = 'local'")  # of everybody but the writer
