@@ -77,9 +77,7 @@ struct signer *signer_start(const char *key_file, struct mailbox *mailbox, struc
     pthread_mutex_init(&signer->lock, NULL);
     pthread_cond_init(&signer->changed, NULL);
     signer->key = rsa_private_load(key_file, err);
-    if (signer->key == NULL)
-        error_wrap(err, "AUTH_KEY_FILE");
-    else if (start_thread(signer, err))
+    if (signer->key != NULL && start_thread(signer, err))
         return signer;
     rsa_private_free(signer->key);
     pthread_cond_destroy(&signer->changed);
