@@ -14,7 +14,7 @@ enum {
     FARM_ROWS_MAX = 100000,   /* of one /data */
     FARM_REQUEST_MAX = 16384, /* bytes of a request's head */
     FARM_PIECE_BYTES = 32768, /* of a body made at a time */
-    FARM_SLOW_START_MS = 3000,
+    FARM_SLOW_START_MS = 6000,
     FARM_TICK_MS = 250,          /* how often the slow ones are looked at */
     FARM_OWN_SOCKETS_MAX = 4000, /* more vehicles than that share one listening socket */
     FARM_PORTS = 2,              /* plain, TLS */

@@ -10,9 +10,9 @@ import pytest
 from agent_root import FREED_IS_FREE
 from sync_service import SyncService
 
-from telehaul import wait_until
+from telehaul import DEADLINE_S, wait_until
 
-INTERVAL_S, TIMEOUT_S = 1, 2
+INTERVAL_S, TIMEOUT_S = 1, round(DEADLINE_S / 15)  # sanitised programs take their time over a gigabyte
 HEALTHY = range(12)
 MIB = 1 << 20
 # fault, of which answer, what the journal says of it
