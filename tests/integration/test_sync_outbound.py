@@ -169,6 +169,21 @@ def test_a_clock_that_was_set_leaves_a_desert_behind(service, vehicle):
     assert stored(service) == rows_before(vehicle, home(service)[0])
 
 
+def test_large_answers_of_many_vehicles_wait_for_each_other(service, vehicles):
+    """More vehicles than places in the lane, each with more readings in one request than it may take without one."""
+    many = [vehicles() for _ in range(6)]
+    last = now_us() - HOUR
+    for number, each in enumerate(many):
+        each.measure(last, 12_000, step_us=250_000)
+        add(service, each, f"Truck-{number}")
+        begin_at(service, last, f"Truck-{number}")
+    service.write(GAP_PARALLEL=2, QUEUE_MAX_MB=16)
+    done = service.once()
+    assert done["rows_written"] == 6 * 24_000
+    for number, each in enumerate(many):
+        assert len(each.windows()) == 1 and stored(service, f"Truck-{number}") == each.rows
+
+
 # ---- what may fail and what may not ----
 
 def test_channels_that_fail_are_a_note(service, vehicle):
