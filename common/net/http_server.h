@@ -23,8 +23,7 @@ enum {
     HTTP_MAX_HEADER_BYTES = 16 * 1024,
     HTTP_MAX_URL_BYTES = 4096,
     HTTP_FIRST_HEADER_DEADLINE_MS = 10 * 1000, /* from accept (TLS handshake included) to headers complete */
-    HTTP_IDLE_MS =
-        75 * 1000, /* from an answer's end to the next request's headers: longer than the fleet's 30 s */
+    HTTP_IDLE_MS = 75 * 1000, /* from an answer's end to the next request's headers; fleets ask every 30 s */
     HTTP_PROGRESS_WINDOW_MS = 10 * 1000,
     HTTP_PROGRESS_FLOOR_BYTES_S = 64, /* either way, averaged over the window */
     HTTP_ADDRESS_BYTES = 46,
