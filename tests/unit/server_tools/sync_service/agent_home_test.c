@@ -178,6 +178,7 @@ static void jobs_of_the_store_before_move_nothing(void **state)
     agent_home_begin_store(fixture->home, ANOTHER);
     fake_commit(writer, NULL);
     assert_string_equal(writer->jobs[0]->progress.store_id, ANOTHER);
+    assert_int_equal(writer->jobs[0]->progress.live_after_seq, -1);
     assert_int_equal(writer->jobs[0]->progress.cursor_seq, 0);
     fake_commit(writer, NULL);
     assert_int_equal(agent_home_position(fixture->home)->cursor, 0);
