@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum { LOCK_TEXT_BYTES = 16 };
+enum { LOCK_TEXT_BYTES = 16, TRIES = 5 };
 
 static bool make_ledger(struct pg *pg, struct error *err)
 {
@@ -54,6 +54,16 @@ static bool write_ledger(struct pg *pg, const struct migration *migration, const
     return result != NULL;
 }
 
+static bool run_once(struct pg *pg, const struct migration *migration, const char *version, struct error *err)
+{
+    if (!pg_begin(pg, err))
+        return false;
+    if (run_script(pg, migration->sql, err) && write_ledger(pg, migration, version, err))
+        return pg_commit(pg, err);
+    pg_rollback(pg);
+    return false;
+}
+
 static bool apply(struct pg *pg, const struct migration *migration, const char *version, struct error *err)
 {
     bool applied;
@@ -61,14 +71,17 @@ static bool apply(struct pg *pg, const struct migration *migration, const char *
         return error_set(err, ERR_LIMIT, "larger than %d bytes", MIGRATION_MAX_BYTES);
     if (!find_applied(pg, migration, &applied, err))
         return false;
-    if (applied)
-        return true;
-    if (!pg_begin(pg, err))
-        return false;
-    if (run_script(pg, migration->sql, err) && write_ledger(pg, migration, version, err))
-        return pg_commit(pg, err);
-    pg_rollback(pg);
-    return false;
+    /* who reads the tables meanwhile may wait for us as we wait for him: one of the two is told ERR_BUSY */
+    struct error problem = {.code = ERR_NONE};
+    for (int tries = 0; !applied && tries < TRIES; tries++) {
+        if (run_once(pg, migration, version, &problem))
+            return true;
+        if (problem.code != ERR_BUSY)
+            break;
+    }
+    if (!applied && err != NULL)
+        *err = problem;
+    return applied;
 }
 
 static bool apply_all(struct pg *pg, const struct migration *migrations, size_t count, const char *version,
