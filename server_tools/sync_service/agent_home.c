@@ -105,6 +105,8 @@ static void job_done(void *context, struct write_job *job, const struct error *e
                                        .rows_quarantined = job->rows_quarantined,
                                        .alarms_added = job->alarms_added};
     struct parcel *parcel = take_first(home);
+    metric_add(home->scene->metrics, METRIC_ROWS_WRITTEN, (uint64_t)job->rows_added);
+    metric_add(home->scene->metrics, METRIC_ROWS_QUARANTINED, (uint64_t)job->rows_quarantined);
     home->busy = false;
     if (home->orphan) {
         write_job_free(job);

@@ -20,6 +20,7 @@ static void tell(void *context, const struct turn_result *result)
         told.behind_us = now_us - pull->newest_us;
     if (pull->status.version[0] != '\0') /* it can be talked to */
         agent_gap_fill(pull->gap, pull->session, pull->status.zstd ? PACK_ZSTD : PACK_GZIP);
+    metric_add(pull->scene->metrics, METRIC_WIRE_BYTES, (uint64_t)told.bytes);
     pull->done(pull->context, &told);
 }
 
