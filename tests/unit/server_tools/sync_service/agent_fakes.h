@@ -3,6 +3,13 @@
 #ifndef TESTS_UNIT_SYNC_SERVICE_AGENT_FAKES_H
 #define TESTS_UNIT_SYNC_SERVICE_AGENT_FAKES_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
