@@ -154,7 +154,26 @@ static void count(struct rollout_desk *desk, size_t more, size_t less)
     pthread_mutex_unlock(&desk->lock);
 }
 
-/* What cannot be written waits for the next time. */
+/* What PostgreSQL will not take for its own sake (22...) is dropped: the machine is asked again when its
+ * claim has run out, and holds up no other. */
+static bool write_result(const struct rollout_desk *desk, struct pg *pg, const struct talk *talk,
+                         struct error *err)
+{
+    const struct sync_scene *scene = desk->scene;
+    struct error problem;
+    if (talk->dropped || rollout_db_record(pg, &talk->what.order, &talk->what.result,
+                                           scene->settings->sync_interval_s, scene->log, &problem))
+        return true;
+    if (problem.code != ERR_INPUT) {
+        *err = problem;
+        return false;
+    }
+    log_warn(scene->log, "[%s] what came of its rollout cannot be written: %s", talk->what.order.vehicle.name,
+             problem.text);
+    return true;
+}
+
+/* What cannot be written for now waits for the next time. */
 static bool write_results(struct rollout_desk *desk, struct pg *pg, struct error *err)
 {
     struct talk *results = take_results(desk);
@@ -162,9 +181,7 @@ static bool write_results(struct rollout_desk *desk, struct pg *pg, struct error
     while (results != NULL) {
         struct talk *talk = results;
         results = talk->next;
-        ok = ok && (talk->dropped ||
-                    rollout_db_record(pg, &talk->what.order, &talk->what.result,
-                                      desk->scene->settings->sync_interval_s, desk->scene->log, err));
+        ok = ok && write_result(desk, pg, talk, err);
         if (ok) {
             free_talk(talk);
             count(desk, 0, 1);

@@ -43,6 +43,7 @@ static void make_mark(struct json_value entry, char out[ROLLOUT_MARK_BYTES])
     read_text(json_member(entry, "event"), event, sizeof(event));
     read_text(json_member(entry, "version"), version, sizeof(version));
     snprintf(out, ROLLOUT_MARK_BYTES, "%.63s %.63s %.60s", time, event, version);
+    text_make_printable(out); /* half a character at the cut: no text for PostgreSQL */
 }
 
 static bool take_end(struct json_value entry, const char *version, struct rollout_seen *out)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "server_tools/sync_service/rollout_judge.h"
 
 #define OURS  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -105,6 +106,27 @@ static void long_texts_are_cut(void **state)
     assert_int_equal(strlen(seen.detail), ROLLOUT_DETAIL_BYTES - 1);
 }
 
+/* The mark is cut, too, and goes into a table: no half characters. */
+static void a_mark_is_text_wherever_it_is_cut(void **state)
+{
+    (void)state;
+    for (size_t size = 50; size < 64; size++) {
+        char answer[1024];
+        char version[80];
+        struct rollout_seen seen;
+        struct error err;
+        memset(version, 'v', size);
+        snprintf(version + size, sizeof(version) - size, "\xd0\x96\xe2\x82\xac");
+        snprintf(answer, sizeof(answer),
+                 "{\"current_version\":\"1.0.0\",\"state\":\"none\",\"history\":[{\"time\":\"t\",\"event\":"
+                 "\"failed\",\"version\":\"%s\"}]}",
+                 version);
+        assert_true(rollout_judge(view_of(answer), "1.2.0", OURS, NULL, &seen, &err));
+        if (!text_is_utf8(view_of(seen.mark)))
+            fail_msg("%zu: %s", size, seen.mark);
+    }
+}
+
 static void what_is_no_answer_is_refused(void **state)
 {
     static const char *const answers[] = {
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test(says_how_our_package_stands),
         cmocka_unit_test(tells_who_is_waited_for_and_why_it_ended),
         cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(a_mark_is_text_wherever_it_is_cut),
         cmocka_unit_test(what_is_no_answer_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
