@@ -228,6 +228,8 @@ static bool set_key(struct reader *reader, size_t index, struct view value, stru
     if (set_value(reader, key, value, err))
         return true;
     struct error expected = *err;
+    if (key->kind == CONFIG_TEXT) /* too long; it may be a password */
+        return error_wrap(err, "%s", key->name);
     int shown = value.size < FOUND_SHOWN_BYTES ? (int)value.size : FOUND_SHOWN_BYTES;
     return error_set(err, expected.code == ERR_MEMORY ? ERR_MEMORY : ERR_USAGE, "%s: %.*s, found `%.*s%s`",
                      key->name, ERROR_TEXT_BYTES / 2, expected.text, shown, value.size > 0 ? value.data : "",

@@ -38,19 +38,21 @@ static const char select_vehicles[] =
     " THEN (extract(epoch FROM time) * 1000000)::bigint END ORDER BY nr) AS us"
     " FROM unnest(ARRAY[here.last_sync_at, sync.live_from, sync.live_to, sync.clock_checked_at,"
     " here.last_seen_at]) WITH ORDINALITY AS times (time, nr)) AS micros"
-    " WHERE here.transport <> 'push' AND ($1::text IS NULL OR EXISTS (SELECT FROM vehicle_leases AS lease"
+    " WHERE here.transport <> 'push' AND sync.removed_at IS NULL"
+    " AND ($1::text IS NULL OR EXISTS (SELECT FROM vehicle_leases AS lease"
     " WHERE lease.vehicle_id = here.vehicle_id AND lease.holder = $1))"
     " AND ($2::text IS NULL OR here.client_id = $2 OR here.name = $2) ORDER BY here.vehicle_id";
 
 static const struct {
+    const char *column;
     size_t offset, bytes;
 } texts[] = {
-    {offsetof(struct vehicle, client_id), sizeof(((struct vehicle *)0)->client_id)},
-    {offsetof(struct vehicle, name), sizeof(((struct vehicle *)0)->name)},
-    {offsetof(struct vehicle, host), sizeof(((struct vehicle *)0)->host)},
-    {offsetof(struct vehicle, api_key), sizeof(((struct vehicle *)0)->api_key)},
-    {offsetof(struct vehicle, agent_id), sizeof(((struct vehicle *)0)->agent_id)},
-    {offsetof(struct vehicle, store_id), sizeof(((struct vehicle *)0)->store_id)},
+    {"client_id", offsetof(struct vehicle, client_id), sizeof(((struct vehicle *)0)->client_id)},
+    {"name", offsetof(struct vehicle, name), sizeof(((struct vehicle *)0)->name)},
+    {"host", offsetof(struct vehicle, host), sizeof(((struct vehicle *)0)->host)},
+    {"api_key", offsetof(struct vehicle, api_key), sizeof(((struct vehicle *)0)->api_key)},
+    {"agent_id", offsetof(struct vehicle, agent_id), sizeof(((struct vehicle *)0)->agent_id)},
+    {"store_id", offsetof(struct vehicle, store_id), sizeof(((struct vehicle *)0)->store_id)},
 };
 
 /* Columns behind the texts. */
@@ -77,10 +79,9 @@ static const size_t numbers[] = {
 static bool read_texts(const struct pg_result *result, size_t row, struct vehicle *vehicle, struct error *err)
 {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        struct view text = pg_value(result, row, i);
-        if (!text_copy((char *)vehicle + texts[i].offset, texts[i].bytes, text))
-            return error_set(err, ERR_INPUT, "`%.*s` is longer than %zu bytes", VIEW_ARG(text),
-                             texts[i].bytes - 1);
+        if (!text_copy((char *)vehicle + texts[i].offset, texts[i].bytes, pg_value(result, row, i)))
+            return error_set(err, ERR_INPUT, "its %s is longer than %zu bytes", texts[i].column,
+                             texts[i].bytes - 1); /* not what it is: a key is a secret */
     }
     return true;
 }

@@ -226,8 +226,7 @@ static void the_longest_text_fits(void **state)
     assert_int_equal(strlen(target.name), CONFIG_TEXT_BYTES - 1);
     text[7 + CONFIG_TEXT_BYTES - 1] = 'a';
     assert_false(parse_view(view_of(text)));
-    assert_non_null(strstr(err.text, "config.txt:1: NAME: expected at most 511 bytes, found `aaaa"));
-    assert_true(strlen(err.text) < 200);
+    assert_string_equal(err.text, "config.txt:1: NAME: expected at most 511 bytes"); /* it may be a secret */
     memset(text + 7, ' ', sizeof(text) - 8);
     assert_refused(text, "config.txt:1: expected a line of at most 1024 bytes");
 }
