@@ -160,18 +160,18 @@ static bool in_transaction(const struct command_scene *scene, change *run, struc
 
 bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], struct error *err)
 {
-    SCOPE_PG_RESULT struct pg_result *result =
-        pg_query(pg,
-                 "SELECT v.vehicle_id FROM vehicles v LEFT JOIN vehicle_sync s USING (vehicle_id)"
-                 " WHERE (v.client_id = $1 OR v.name = $1) AND s.removed_at IS NULL"
-                 " ORDER BY v.client_id = $1 DESC LIMIT 2",
-                 &name, 1, false, err);
+    SCOPE_PG_RESULT struct pg_result *result = pg_query(
+        pg,
+        "SELECT v.vehicle_id, v.client_id = $1 FROM vehicles v LEFT JOIN vehicle_sync s USING (vehicle_id)"
+        " WHERE (v.client_id = $1 OR v.name = $1) AND s.removed_at IS NULL"
+        " ORDER BY v.client_id = $1 DESC LIMIT 2",
+        &name, 1, false, err);
     if (result == NULL)
         return false;
     if (pg_rows(result) == 0)
         return error_set(err, ERR_NOT_FOUND, "there is no vehicle %s: `sync_service vehicle list` names them",
                          name);
-    if (pg_rows(result) == 2)
+    if (pg_rows(result) == 2 && !view_is(pg_value(result, 0, 1), "t"))
         return error_set(err, ERR_USAGE, "more than one vehicle has the name %s: say its client id", name);
     return text_copy(id, VEHICLE_ID_BYTES, pg_value(result, 0, 0)) ||
            error_set(err, ERR_INTERNAL, "its number");
