@@ -58,7 +58,9 @@ void smtp_client_free(struct smtp_client *client)
 
 static bool is_loopback(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
+    bool number = host[strspn(host, "0123456789.")] == '\0'; /* 127.example.org is a name */
+    return strcmp(host, "localhost") == 0 || (number && strncmp(host, "127.", 4) == 0) ||
+           strcmp(host, "[::1]") == 0;
 }
 
 /* Lines of the server's: the last one that refuses something is what is told. */
