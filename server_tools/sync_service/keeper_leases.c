@@ -44,8 +44,10 @@ bool leases_give_back(struct pg *pg, const char *worker_id, struct error *err)
 
 /* ---- the vehicles ---- */
 
-/* Trackers come to us: nobody pulls them. */
-#define PULLED "transport <> 'push'"
+/* Trackers come to us, and what is no longer of the fleet is left alone: nobody pulls either. */
+#define PULLED                                                                                               \
+    "transport <> 'push' AND NOT EXISTS (SELECT FROM vehicle_sync AS gone"                                   \
+    " WHERE gone.vehicle_id = vehicles.vehicle_id AND gone.removed_at IS NOT NULL)"
 
 static bool read_share(struct pg *pg, const char *worker_id, int64_t *share, int64_t *ours, struct error *err)
 {

@@ -153,6 +153,26 @@ static void rows_that_no_vehicle_can_be_are_left_out(void **state)
     free(loaded);
 }
 
+static void who_is_no_longer_of_the_fleet_is_left_alone(void **state)
+{
+    struct world *world = *state;
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    assert_non_null(loaded);
+    world_sql(world, "INSERT INTO vehicle_sync (vehicle_id, removed_at) SELECT vehicle_id,"
+                     " CASE WHEN vehicle_id <= 10 THEN now() END FROM vehicles");
+    struct keeper *keeper = start(world, true);
+    assert_int_equal(load(world, keeper, NULL, loaded), VEHICLES - 10);
+    assert_int_equal(loaded->list[0].vehicle_id, 11);
+    assert_int_equal(world_ask(world, "SELECT count(*) FROM vehicle_leases"), VEHICLES - 10);
+    world_sql(world, "UPDATE vehicle_sync SET removed_at = now() WHERE vehicle_id = 11");
+    assert_int_equal(load(world, keeper, NULL, loaded), VEHICLES - 11);
+    assert_int_equal(load(world, keeper, "v11", loaded), 0);
+    world_sql(world, "UPDATE vehicle_sync SET removed_at = NULL WHERE vehicle_id IN (1, 11)");
+    assert_int_equal(load(world, keeper, NULL, loaded), VEHICLES - 9);
+    keeper_stop(keeper);
+    free(loaded);
+}
+
 /* ---- leases ---- */
 
 static void two_keepers_share_the_vehicles(void **state)
@@ -252,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vehicle_is_what_the_tables_say, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_was_inserted_by_hand_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_that_no_vehicle_can_be_are_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_no_longer_of_the_fleet_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(two_keepers_share_the_vehicles, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dies_is_taken_over, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_waits_for_another_s_look, setup, teardown),
