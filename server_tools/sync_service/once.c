@@ -48,8 +48,6 @@ static bool run_once(struct service *service, const struct command_scene *scene,
                      struct error *err)
 {
     struct outcome outcome = {.service = service, .error = {.code = ERR_NONE}};
-    if (!chores_prepare(&service->chores, err))
-        return false;
     if (!service->chores.migrated)
         return error_set(err, ERR_UNREACHABLE, "PostgreSQL cannot be reached: see the line above");
     cycle_once(service->cycle, scene->line->vehicle, finished, &outcome);

@@ -86,7 +86,6 @@ static bool open_rollouts(struct service *service, struct error *err)
 
 static bool open_keeper(struct service *service, bool lease, struct error *err)
 {
-    chores_init(&service->chores, service->settings, service->clock, service->log, service->metrics);
     if (lease && !open_rollouts(service, err))
         return false;
     const struct keeper_config config = {
@@ -125,8 +124,11 @@ static bool open_parts(struct service *service, bool lease, struct error *err)
         return false;
     service->mailbox = mailbox_new(service->loop, err);
     service->metrics = service->mailbox == NULL ? NULL : metrics_new(err);
-    if (service->metrics == NULL || !open_key(service, err) || !open_writer(service, err) ||
-        !open_network(service, err))
+    if (service->metrics == NULL || !open_key(service, err))
+        return false;
+    chores_init(&service->chores, service->settings, service->clock, service->log, service->metrics);
+    /* the schema and its roles first: connections take their role when they are opened */
+    if (!chores_prepare(&service->chores, err) || !open_writer(service, err) || !open_network(service, err))
         return false;
     set_scene(service);
     if (!open_keeper(service, lease, err))
@@ -184,7 +186,7 @@ bool service_run(struct service *service, bool *reload, struct error *err)
         return false;
     log_info(service->log, "Sync service starting  interval=%ds  timeout=%d.0s  window=%ds",
              (int)settings->sync_interval_s, (int)settings->pull_timeout_s, (int)settings->pull_window_s);
-    if (!chores_prepare(&service->chores, err) || !cycle_run(service->cycle, err))
+    if (!cycle_run(service->cycle, err))
         return false;
     service->notices = notice_sender_start(settings, service->clock, service->log, service->metrics, err);
     if (service->notices == NULL)

@@ -32,12 +32,13 @@ struct service {
 
 /* lease false: leases are left alone, and every vehicle is seen (`once`). Everything is borrowed until
  * closed. service: to be closed whatever comes back. Errors: ERR_USAGE (settings), ERR_MEMORY, ERR_IO;
- * PostgreSQL need not be there. */
+ * PostgreSQL need not be there; when it is,
+ * the schema is brought up to date first. */
 bool service_open(struct service *service, const struct sync_settings *settings, const struct clock *clock,
                   const struct log *log, bool lease, struct error *err) MUST_USE;
 void service_close(struct service *service);
 
-/* The daemon: migrates (as soon as PostgreSQL is there), then cycles until SIGTERM or SIGINT. SIGHUP: *reload
+/* The daemon: cycles until SIGTERM or SIGINT. SIGHUP: *reload
  * is set and it returns true. */
 bool service_run(struct service *service, bool *reload, struct error *err) MUST_USE;
 

@@ -10,12 +10,15 @@ bool sync_db_begin(struct pg *pg, struct error *err)
     return false;
 }
 
-/* A role that is no member writes as itself: slower where row-level security binds it. */
+/* A role that is no member writes as itself: slower where row-level security binds it. So does everybody
+ * where telehaul_sync may do nothing yet: roles are of the whole cluster, and this database may not have been
+ * told of it. */
 static bool take_role(struct pg *pg, struct error *err)
 {
     return pg_exec(pg,
                    "SELECT set_config('role', rolname, false) FROM pg_roles"
-                   " WHERE rolname = 'telehaul_sync' AND pg_has_role(oid, 'MEMBER')",
+                   " WHERE rolname = 'telehaul_sync' AND pg_has_role(oid, 'MEMBER')"
+                   " AND has_table_privilege(oid, to_regclass('vehicle_leases'), 'UPDATE')",
                    err);
 }
 
