@@ -10,6 +10,8 @@
 enum {
     S_MS = 1000,
     GAUGES_MS = 5000,
+    AWAY_LOOK_MS = 250,  /* PostgreSQL is not there: so soon a cycle is tried again */
+    AWAY_SAID_MS = 2000, /* and is said to be away: connections are young when the service starts */
     ONCE_LOOK_MS = 50,   /* `once` looks whether PostgreSQL is there, whether gaps are filled */
     ONCE_CONNECT_S = 15, /* so long it waits for PostgreSQL */
 };
@@ -19,8 +21,10 @@ struct cycle {
     struct keeper *keeper;
     struct loop_watch *timer, *gauges;
     struct fleet_slots slots;
-    bool freed;               /* by its owner, while it loads: the answer frees the rest */
-    bool loading, open, away; /* open: turns of the cycle are under way; away: said that PostgreSQL is */
+    bool freed;         /* by its owner, while it loads: the answer frees the rest */
+    bool loading, open; /* open: turns of the cycle are under way */
+    int64_t away_ms;    /* looked at so long, and PostgreSQL was not there */
+    bool between;       /* what is being loaded is no cycle: vehicles of a process that died */
     unsigned number;
     size_t pending;     /* turns of this cycle under way */
     int64_t started_us; /* monotonic */
@@ -60,11 +64,9 @@ static void show_fleet(const struct cycle *cycle)
     metric_set(metrics, METRIC_LAG_MAX_SECONDS, (double)lag_us / US_PER_S);
 }
 
-static void show(void *context, uint64_t times)
+static void show(const struct cycle *cycle)
 {
-    const struct cycle *cycle = context;
     const struct sync_scene *scene = cycle->scene;
-    (void)times;
     struct writer_counts writer = writer_counts(scene->writer);
     show_fleet(cycle);
     metric_set(scene->metrics, METRIC_QUEUE_BYTES, (double)writer.queue_bytes);
@@ -118,7 +120,7 @@ static void end_cycle(struct cycle *cycle)
     metric_add(metrics, METRIC_CYCLES, 1);
     metric_set(metrics, METRIC_LAST_CYCLE_SECONDS, (double)took_us / US_PER_S);
     metric_set(metrics, METRIC_LAST_CYCLE_TIME_SECONDS, (double)clock_utc_us(cycle->scene->clock) / US_PER_S);
-    show(cycle, 1);
+    show(cycle);
     if (cycle->is_once)
         loop_timer_set(cycle->timer, 0, ONCE_LOOK_MS);
 }
@@ -241,6 +243,27 @@ static void begin(struct cycle *cycle, const struct vehicle *vehicles, size_t co
         end_cycle(cycle);
 }
 
+/* Of a process that died: they do not wait for the next cycle, and count to the one that is open. */
+static void take_over(struct cycle *cycle, const struct vehicle *vehicles, size_t count)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct error err;
+        if (kind_of(&vehicles[i]) == NULL || fleet_slots_find(&cycle->slots, vehicles[i].vehicle_id) != NULL)
+            continue;
+        struct fleet_slot *slot = fleet_slots_take(&cycle->slots, &vehicles[i], &err);
+        if (slot == NULL) {
+            log_warn(cycle->scene->log, "[%s] %s", vehicles[i].client_id, err.text);
+            continue;
+        }
+        taken++;
+        cycle->totals.vehicles++;
+        start_turn(cycle, slot, &vehicles[i]);
+    }
+    if (taken > 0)
+        log_info(cycle->scene->log, "%zu vehicle(s) taken over from another service", taken);
+}
+
 /* The vehicles are there, or will not be. False: nobody wants them any more. */
 static bool take_answer(struct cycle *cycle)
 {
@@ -256,32 +279,46 @@ static void on_loaded(void *context, const struct vehicle *vehicles, size_t coun
     struct cycle *cycle = context;
     if (!take_answer(cycle))
         return;
+    bool between = cycle->between;
+    cycle->between = false;
     if (err != NULL)
         log_warn(cycle->scene->log, "no cycle: which vehicles are ours could not be read: %s", err->text);
     else if (!keeper_holds(cycle->keeper))
         log_warn(cycle->scene->log, "no cycle: our leases could not be renewed");
+    else if (between)
+        take_over(cycle, vehicles, count);
     else
         begin(cycle, vehicles, count);
 }
 
 static void load(struct cycle *cycle)
 {
-    bool there = writer_is_connected(cycle->scene->writer);
-    if (!there && !cycle->away)
-        log_warn(cycle->scene->log, "no cycle: PostgreSQL is away");
-    cycle->away = !there;
-    if (!there)
-        return;
     cycle->loading = true;
     keeper_load(cycle->keeper, NULL, on_loaded, cycle);
+}
+
+/* It is due, and begins as soon as PostgreSQL is there. */
+static void wait_for_database(struct cycle *cycle)
+{
+    loop_timer_set(cycle->timer, AWAY_LOOK_MS, 0);
+    cycle->away_ms += AWAY_LOOK_MS;
+    if (cycle->away_ms == AWAY_SAID_MS)
+        log_warn(cycle->scene->log, "no cycle: PostgreSQL is away");
 }
 
 static void on_tick(void *context, uint64_t times)
 {
     struct cycle *cycle = context;
     (void)times;
+    if (!writer_is_connected(cycle->scene->writer)) {
+        wait_for_database(cycle);
+        return;
+    }
+    cycle->away_ms = 0;
     loop_timer_set(cycle->timer, cycle->scene->settings->sync_interval_s * S_MS, 0);
-    if (cycle->loading)
+    if (cycle->between)
+        cycle->between = false; /* what is on its way is this cycle's */
+    else if (cycle->loading)
         log_warn(cycle->scene->log, "no cycle: PostgreSQL has not said yet which vehicles are ours");
     else
         load(cycle);
@@ -340,6 +377,19 @@ void cycle_once(struct cycle *cycle, const char *only,
 
 /* ---- for its owner ---- */
 
+static void on_gauges(void *context, uint64_t times)
+{
+    struct cycle *cycle = context;
+    (void)times;
+    show(cycle);
+    if (cycle->loading || cycle->number == 0 || !keeper_may_take(cycle->keeper) ||
+        !writer_is_connected(cycle->scene->writer))
+        return;
+    cycle->between = true;
+    load(cycle);
+    cycle->between = cycle->loading;
+}
+
 static void on_timer(void *context, uint64_t times)
 {
     struct cycle *cycle = context;
@@ -360,7 +410,7 @@ struct cycle *cycle_new(const struct sync_scene *scene, struct keeper *keeper, s
     cycle->keeper = keeper;
     cycle->timer = loop_timer(scene->loop, -1, 0, on_timer, cycle, err);
     if (cycle->timer != NULL)
-        cycle->gauges = loop_timer(scene->loop, GAUGES_MS, GAUGES_MS, show, cycle, err);
+        cycle->gauges = loop_timer(scene->loop, GAUGES_MS, GAUGES_MS, on_gauges, cycle, err);
     if (cycle->gauges == NULL) {
         cycle_free(cycle);
         return NULL;

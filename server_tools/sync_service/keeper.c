@@ -52,6 +52,7 @@ struct keeper {
     struct load *first_load, *last_load;
     int64_t held_until_us; /* clock's monotonic time; our leases are ours until then */
     bool lapsed;           /* they were not for a while: what was loaded before may be another's */
+    bool may_take;         /* others are free */
 };
 
 /* ---- connections ---- */
@@ -98,11 +99,23 @@ static bool renew(struct keeper *keeper, struct error *err)
     return true;
 }
 
-static void set_lapsed(struct keeper *keeper, bool lapsed)
+static void note_loaded(struct keeper *keeper)
 {
     waking_lock(&keeper->waking);
-    keeper->lapsed = lapsed;
+    keeper->lapsed = false;
+    keeper->may_take = false;
     waking_unlock(&keeper->waking);
+}
+
+static bool look_for_free(struct keeper *keeper, struct error *err)
+{
+    bool may;
+    if (!leases_may_take(keeper->leases.pg, keeper->worker_id, &may, err))
+        return false;
+    waking_lock(&keeper->waking);
+    keeper->may_take = may;
+    waking_unlock(&keeper->waking);
+    return true;
 }
 
 /* Said when it changes, not every time. */
@@ -124,7 +137,7 @@ static bool load_vehicles(struct keeper *keeper, struct load *load, struct error
     if (!vehicles_read(pg, holder, load->all ? NULL : load->only, &load->vehicles, &load->count, &unfit, &why,
                        err))
         return false;
-    set_lapsed(keeper, false);
+    note_loaded(keeper);
     tell_unfit(keeper, unfit, &why);
     return true;
 }
@@ -189,7 +202,8 @@ static bool wait_for_load(struct keeper *keeper, struct load **load)
 static void renew_now(struct keeper *keeper)
 {
     struct error problem;
-    if (!keeper->lease || (ensure_pg(&keeper->leases, &problem) && renew(keeper, &problem)))
+    if (!keeper->lease ||
+        (ensure_pg(&keeper->leases, &problem) && renew(keeper, &problem) && look_for_free(keeper, &problem)))
         return;
     log_warn(keeper->log, "our vehicles could not be kept: %s", problem.text);
     drop_broken(&keeper->leases, &problem);
@@ -382,4 +396,13 @@ bool keeper_holds(const struct keeper *keeper)
         !keeper->lease || (!keeper->lapsed && clock_monotonic_us(keeper->clock) < keeper->held_until_us);
     waking_unlock(&open->waking);
     return holds;
+}
+
+bool keeper_may_take(const struct keeper *keeper)
+{
+    struct keeper *open = (struct keeper *)(uintptr_t)keeper; /* the lock alone changes */
+    waking_lock(&open->waking);
+    bool may = keeper->may_take;
+    waking_unlock(&open->waking);
+    return may;
 }

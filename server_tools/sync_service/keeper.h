@@ -47,6 +47,9 @@ void keeper_load(struct keeper *keeper, const char *only,
                  void *context);
 /* Whether the last renewal held: while it did not, nobody may write for our vehicles. */
 bool keeper_holds(const struct keeper *keeper);
+/* Whether vehicles are free that a load would make ours: somebody died since the last one. Looked at every
+ * KEEPER_RENEW_S. */
+bool keeper_may_take(const struct keeper *keeper);
 
 /* ---- without a keeper: commands ---- */
 /* A connection as the service uses it: role telehaul_sync where it may be taken, app.user_role set. Errors:

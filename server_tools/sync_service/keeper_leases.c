@@ -79,15 +79,17 @@ static bool give_back(struct pg *pg, const char *worker_id, int64_t count, struc
                         params, COUNT_OF(params), err);
 }
 
+#define FREE                                                                                                 \
+    PULLED " AND (holder IS NULL OR NOT EXISTS (SELECT FROM sync_workers"                                    \
+           " WHERE worker_id = holder AND expires_at > clock_timestamp()))"
+
 static bool take(struct pg *pg, const char *worker_id, int64_t count, struct error *err)
 {
     char number[PARAM_BYTES];
     const char *const params[] = {worker_id, param_i64(number, count)};
     return postgres_run(pg,
                         "UPDATE vehicle_leases SET holder = $1 WHERE vehicle_id IN (SELECT vehicle_id"
-                        " FROM vehicle_leases JOIN vehicles USING (vehicle_id) WHERE " PULLED
-                        " AND (holder IS NULL OR NOT EXISTS (SELECT FROM sync_workers"
-                        " WHERE worker_id = holder AND expires_at > clock_timestamp()))"
+                        " FROM vehicle_leases JOIN vehicles USING (vehicle_id) WHERE " FREE
                         " ORDER BY vehicle_id LIMIT $2::bigint FOR UPDATE OF vehicle_leases SKIP LOCKED)",
                         params, COUNT_OF(params), err);
 }
@@ -116,4 +118,20 @@ bool leases_balance(struct pg *pg, const char *worker_id, struct error *err)
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
+}
+
+bool leases_may_take(struct pg *pg, const char *worker_id, bool *may, struct error *err)
+{
+    int64_t share;
+    int64_t ours;
+    *may = false;
+    if (!read_share(pg, worker_id, &share, &ours, err))
+        return false;
+    if (ours >= share)
+        return true;
+    SCOPE_PG_RESULT struct pg_result *any =
+        pg_query(pg, "SELECT FROM vehicle_leases JOIN vehicles USING (vehicle_id) WHERE " FREE " LIMIT 1",
+                 NULL, 0, false, err);
+    *may = any != NULL && pg_rows(any) > 0;
+    return any != NULL;
 }

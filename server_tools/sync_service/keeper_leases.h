@@ -17,6 +17,9 @@ bool leases_renew(struct pg *pg, const char *worker_id, bool *lived, struct erro
  * ones up to it; whom another process looks at now is left to it. */
 bool leases_balance(struct pg *pg, const char *worker_id, struct error *err) MUST_USE;
 
+/* Whether leases_balance would take some now: a process died, or gave some back. */
+bool leases_may_take(struct pg *pg, const char *worker_id, bool *may, struct error *err) MUST_USE;
+
 /* All of ours are free, and this process is forgotten. */
 bool leases_give_back(struct pg *pg, const char *worker_id, struct error *err) MUST_USE;
 

@@ -217,6 +217,21 @@ def test_the_dead_are_asked_less_and_less_and_come_back(service, vehicle):
     service.wait_for_journal("Truck-01", 1, "ok")
 
 
+def test_who_dies_is_taken_over_before_the_next_cycle(service, vehicle):
+    vehicle.measure(now_us() - 40 * US, 30)
+    add(service, vehicle)
+    service.database.query("insert into sync_workers (worker_id, host, pid, expires_at)"
+                           " values ('other', 'made up', 1, now() + interval '1 hour')")
+    service.database.query("insert into vehicle_leases select vehicle_id, 'other' from vehicles")
+    service.write(SYNC_INTERVAL_SEC=3600)
+    service.start()
+    wait_until(lambda: "Starting sync cycle for 0 vehicle(s)" in service.log(), "a cycle without vehicles")
+    assert service.journal("Truck-01") == []
+    service.database.query("update sync_workers set expires_at = now() where worker_id = 'other'")
+    service.wait_for_journal("Truck-01", 1, "ok")
+    assert "1 vehicle(s) taken over from another service" in service.log()
+
+
 def test_a_gap_delays_no_live_window(service, vehicle, vehicles):
     """Of the vehicle itself and of another one, while each piece of its gap takes a second."""
     other = vehicles()

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "server_tools/sync_service/keeper_leases.h"
 #include "tests/unit/server_tools/sync_service/writer_world.h"
 
 enum { VEHICLES = 100, LIST_MAX = 200 };
@@ -214,6 +215,37 @@ static void who_dies_is_taken_over(void **state)
     free(loaded);
 }
 
+static void who_may_take_is_told(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    bool may;
+    bool lived;
+    SCOPE_PG struct pg *pg = sync_db_open(world->database.url, &err);
+    assert_non_null(pg);
+    assert_true(leases_renew(pg, "us", &lived, &err));
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_false(may); /* new ones are the next cycle's */
+    world_sql(world, "INSERT INTO sync_workers (worker_id, host, pid, expires_at)"
+                     " VALUES ('other', 'made up', 1, now() + interval '1 hour');"
+                     "INSERT INTO vehicle_leases SELECT vehicle_id, 'other' FROM vehicles");
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_false(may);
+    world_sql(world, "UPDATE sync_workers SET expires_at = now() WHERE worker_id = 'other'");
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_true(may);
+    assert_true(leases_balance(pg, "us", &err));
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_false(may);
+    world_sql(world, "UPDATE vehicle_leases SET holder = NULL WHERE vehicle_id = 5");
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_true(may);
+    world_sql(world,
+              "UPDATE sync_workers SET expires_at = now() + interval '1 hour' WHERE worker_id = 'other'");
+    assert_true(leases_may_take(pg, "us", &may, &err));
+    assert_false(may); /* ours are a fair share and more */
+}
+
 /* What another process looks at in this moment is left to it, and not waited for. */
 static void nobody_waits_for_another_s_look(void **state)
 {
@@ -275,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_no_longer_of_the_fleet_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(two_keepers_share_the_vehicles, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dies_is_taken_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_take_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_waits_for_another_s_look, setup, teardown),
         cmocka_unit_test_setup_teardown(leases_hold_no_longer_than_they_were_renewed, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_cancelled, setup, teardown),
