@@ -314,6 +314,8 @@ bool config_set(const struct config_file *file, const char *origin, const char *
     for (size_t i = 0; i < file->key_count; i++) {
         if (strcmp(file->keys[i].name, key) != 0)
             continue;
+        if (file->keys[i].kind == CONFIG_PATH || file->keys[i].kind == CONFIG_REPEAT)
+            return error_set(err, ERR_USAGE, "%s: %s can only stand in the config", origin, key);
         if (set_key(&reader, i, value, &problem))
             return true;
         return error_set(err, problem.code, "%s: %s", origin, problem.text);

@@ -56,7 +56,8 @@ static bool migrate(struct pg *pg, struct central_migrate_report *report, struct
 /* Its text ends with a NUL: packaging/embed puts one behind each. */
 static const char *script(const char *name)
 {
-    return asset_find(central_postgres_roles, name)->begin;
+    const struct asset *asset = asset_find(central_postgres_roles, name);
+    return asset == NULL ? "" : asset->begin;
 }
 
 /* Under the lock of the migrations: two of them would change the same rows of the catalog. */

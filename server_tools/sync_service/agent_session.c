@@ -53,11 +53,12 @@ static void free_call(struct agent_call *call)
 
 static void unlink_call(const struct agent_call *call)
 {
-    struct agent_call **at = &call->session->calls;
-    while (*at != NULL && *at != call)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = call->next;
+    for (struct agent_call **at = &call->session->calls; *at != NULL; at = &(*at)->next) {
+        if (*at == call) {
+            *at = call->next;
+            return;
+        }
+    }
 }
 
 /* Whoever is told may free the session. */

@@ -124,7 +124,7 @@ static int32_t *find_slot(struct channel_book *book, const struct wanted *wanted
 /* Twice as many slots as entries, at the least. */
 static bool grow_slots(struct channel_book *book, struct error *err)
 {
-    int32_t count = channel_book_count(book);
+    int32_t count = atomic_load(&book->count);
     if (book->slot_count >= 2 * ((size_t)count + 1))
         return true;
     size_t slot_count = book->slot_count == 0 ? SLOTS_FIRST : 2 * book->slot_count;
@@ -146,7 +146,7 @@ static bool grow_slots(struct channel_book *book, struct error *err)
 
 static bool add(struct channel_book *book, const struct wanted *wanted, int32_t *slot, struct error *err)
 {
-    int32_t index = channel_book_count(book);
+    int32_t index = atomic_load(&book->count);
     if (index >= CHANNEL_BOOK_MAX)
         return error_set(err, ERR_INPUT, "more than %d channels", CHANNEL_BOOK_MAX);
     struct entry *entry = entry_make(book, index, err);
