@@ -53,11 +53,12 @@ static void free_call(struct agent_call *call)
 
 static void unlink_call(const struct agent_call *call)
 {
-    for (struct agent_call **at = &call->session->calls; *at != NULL; at = &(*at)->next) {
-        if (*at == call) {
-            *at = call->next;
-            return;
-        }
+    struct agent_session *session = call->session;
+    if (session->calls == call)
+        session->calls = call->next;
+    for (struct agent_call *other = session->calls; other != NULL; other = other->next) {
+        if (other->next == call)
+            other->next = call->next;
     }
 }
 
