@@ -294,7 +294,7 @@ struct agent_session *agent_session_new(const struct sync_scene *scene, struct e
 
 void agent_call_forget(struct agent_call *call)
 {
-    if (call == NULL)
+    if (call == NULL || call->session == NULL)
         return;
     unlink_call(call);
     call->session = NULL;
