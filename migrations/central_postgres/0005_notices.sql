@@ -97,6 +97,13 @@ BEGIN ATOMIC
                    EXISTS (SELECT FROM vehicle_access AS a WHERE a.user_id = who AND a.vehicle_id = vehicle)));
 END;
 
+-- That there are too many notices is of no vehicle: for whoever is active.
+CREATE FUNCTION notice_may_hear(kind text, who integer, vehicle integer) RETURNS boolean LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE kind WHEN 'flood' THEN EXISTS (SELECT FROM users WHERE user_id = who AND status = 'active')
+                     ELSE notice_may_know(who, vehicle) END;
+END;
+
 -- ---- what is queued ----
 
 -- One for each rule that wants it, whose user may know. At most 60 an hour for a rule; then one that says so.
@@ -162,21 +169,32 @@ BEGIN ATOMIC
     WHERE v.vehicle_id = (alarm).vehicle_id;
 END;
 
--- What is older than a day when it comes home is history, and nobody is told. A notice that cannot be queued does not
--- keep the alarm from coming home.
+-- What is older than a day when it comes home is history, and nobody is told. Of the alarms of a vehicle that come home
+-- together the 100 most severe are looked at (a rule takes 60): one with thousands must not hold up the others. A notice
+-- that cannot be queued does not keep the alarm from coming home.
 CREATE FUNCTION notice_alarms() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM notice_rules WHERE kinds && ARRAY['alarm', 'resolved']) THEN
         RETURN NULL;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        PERFORM notice_of_alarm('alarm', n::alarms_log) FROM new_rows AS n WHERE n.raised_at > now() - interval '1 day'
-            ORDER BY n.raised_at;
-        PERFORM notice_of_alarm('resolved', n::alarms_log) FROM new_rows AS n
-            WHERE n.resolved_at > now() - interval '1 day' ORDER BY n.resolved_at;
+        PERFORM notice_of_alarm('alarm', f.alarm) FROM (
+            SELECT n::alarms_log AS alarm, row_number() OVER (PARTITION BY n.vehicle_id
+                ORDER BY notice_rank(n.severity) DESC, n.raised_at) AS place
+            FROM new_rows AS n WHERE n.raised_at > now() - interval '1 day') AS f
+            WHERE f.place <= 100 ORDER BY (f.alarm).raised_at;
+        PERFORM notice_of_alarm('resolved', f.alarm) FROM (
+            SELECT n::alarms_log AS alarm, row_number() OVER (PARTITION BY n.vehicle_id
+                ORDER BY notice_rank(n.severity) DESC, n.resolved_at) AS place
+            FROM new_rows AS n WHERE n.resolved_at > now() - interval '1 day') AS f
+            WHERE f.place <= 100 ORDER BY (f.alarm).resolved_at;
     ELSE
-        PERFORM notice_of_alarm('resolved', n::alarms_log) FROM new_rows AS n JOIN old_rows AS o USING (vehicle_id, alarm_id)
-            WHERE o.resolved_at IS NULL AND n.resolved_at > now() - interval '1 day' ORDER BY n.resolved_at;
+        PERFORM notice_of_alarm('resolved', f.alarm) FROM (
+            SELECT n::alarms_log AS alarm, row_number() OVER (PARTITION BY n.vehicle_id
+                ORDER BY notice_rank(n.severity) DESC, n.resolved_at) AS place
+            FROM new_rows AS n JOIN old_rows AS o USING (vehicle_id, alarm_id)
+            WHERE o.resolved_at IS NULL AND n.resolved_at > now() - interval '1 day') AS f
+            WHERE f.place <= 100 ORDER BY (f.alarm).resolved_at;
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
@@ -253,8 +271,7 @@ BEGIN
     LOOP
         later := CASE WHEN notice_is_urgent(found.kind, found.severity) THEN now()
                       ELSE notice_not_before(now(), found.quiet_from, found.quiet_to, found.time_zone) END;
-        IF found.rule_id IS NULL OR NOT (found.kind = 'flood'
-                                         OR notice_may_know(found.user_id, found.vehicle_id)) THEN
+        IF found.rule_id IS NULL OR NOT notice_may_hear(found.kind, found.user_id, found.vehicle_id) THEN
             UPDATE notices AS n SET state = 'failed', last_error = 'the user is not to be told any more'
             WHERE n.notice_id = found.notice_id;
         ELSIF later > now() THEN
@@ -274,7 +291,7 @@ BEGIN ATOMIC
     WITH begun AS (
         UPDATE notices SET state = 'sending', attempts = attempts + 1, claimed_until = now() + make_interval(secs => lease_s)
         WHERE notice_id = id AND state = 'waiting' AND claimed_by = worker AND claimed_until > now() AND rule_id IS NOT NULL
-          AND (kind = 'flood' OR notice_may_know(user_id, vehicle_id))
+          AND notice_may_hear(kind, user_id, vehicle_id)
         RETURNING 1
     ) SELECT EXISTS (SELECT FROM begun);
 END;
