@@ -270,10 +270,18 @@ char *strdup(const char *text)
     return copy == NULL ? NULL : memcpy(copy, text, size);
 }
 
+/* An eventfd, which has no type of file: a word to it is never refused but for a counter at its end, and then
+ * whoever waits is woken all the same. */
+static bool is_eventfd(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == 0;
+}
+
 /* What goes to stderr is the message about the failure: that one is left alone. */
 static bool write_fails(int fd, size_t *size, const void *caller)
 {
-    if (fd == STDERR_FILENO)
+    if (fd == STDERR_FILENO || is_eventfd(fd))
         return false;
     if (*size > 1 && fails(SHORT, caller))
         *size /= 2;
