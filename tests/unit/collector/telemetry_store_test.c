@@ -118,6 +118,7 @@ static void a_range_by_cursor_begins_behind_it(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 50);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_true(store_range_after(reader, 30, 0, &range, &err));
     assert_int_equal(range.count, 20);
     assert_int_equal(range.first_seq, 31);
@@ -145,6 +146,7 @@ static void a_range_by_time_is_strictly_later_also_when_the_clock_went_back(void
     assert_non_null(db);
     assert_true(db_exec(db, "UPDATE readings SET time_us = time_us - 500 WHERE seq > 45", &err));
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_true(store_range_since(reader, 1039, 0, &range, &err));
     assert_int_equal(range.count, 5);
     assert_int_equal(range.first_seq, 41);
@@ -171,6 +173,7 @@ static void what_comes_after_the_range_was_fixed_is_not_in_it(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_true(store_range_after(reader, 0, 0, &range, &err));
     assert_true(db_exec(db, "INSERT INTO readings VALUES (11, 5000, 1, 1), (12, 5001, 1, 1)", &err));
     assert_int_equal(read_all(reader, &range, 0, 100, rows), 10);
@@ -191,6 +194,7 @@ static void the_state_tells_the_ends(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_true(store_reader_state(reader, &now, &err));
     assert_int_equal(now.next_seq, 11);
     assert_int_equal(now.readings, 10);
@@ -211,6 +215,7 @@ static void the_newest_of_each_channel_follows_what_is_written(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 10);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     struct store_row *rows = NULL;
     assert_true(store_latest(reader, &rows, &count, &err));
     assert_int_equal(count, 2);
@@ -241,6 +246,7 @@ static void channels_come_by_id_with_what_is_known(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 1);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_true(store_channels(reader, &channels, &count, &err));
     assert_int_equal(count, 2);
     assert_string_equal(channels[0].name, "a");
@@ -259,6 +265,7 @@ static void a_replaced_store_is_noticed_and_the_new_one_found(void **state)
     SCOPE_DB sqlite3 *db = make_store("telemetry.db", "id-1", 3);
     assert_non_null(db);
     SCOPE_STORE_READER struct store_reader *reader = store_reader_open(".", &err);
+    assert_non_null(reader);
     assert_false(store_reader_is_stale(reader));
     SCOPE_DB sqlite3 *second = make_store("telemetry-2.db", "id-2", 1);
     assert_non_null(second);

@@ -52,9 +52,11 @@ static int set_up(void **state)
     assert_int_equal(chmod(fixture->key_file.text, 0600), 0);
     fixture->public_key = rsa_public_parse(buf_view(&open), NULL);
     fixture->loop = loop_new(NULL);
-    fixture->mailbox = mailbox_new(fixture->loop, NULL);
     *state = fixture;
-    return fixture->public_key != NULL && fixture->mailbox != NULL ? 0 : -1;
+    if (fixture->public_key == NULL || fixture->loop == NULL)
+        return -1;
+    fixture->mailbox = mailbox_new(fixture->loop, NULL);
+    return fixture->mailbox != NULL ? 0 : -1;
 }
 
 static int tear_down(void **state)
