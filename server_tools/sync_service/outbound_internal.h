@@ -20,7 +20,7 @@ enum {
     OUTBOUND_DATA_TIMES = 12,   /* PULL_TIMEOUT_SEC that one may take, while it makes progress */
     OUTBOUND_SMALL_ROWS = 8192, /* more of one answer wait for a place in the gap lane: memory is bounded */
     OUTBOUND_GAP_JOB_ROWS = 100000, /* a live job waits for one of these at most */
-    OUTBOUND_GAP_TRIES = 3,        /* of a piece that was too slow, halved each time */
+    OUTBOUND_GAP_TRIES = 3,         /* of a piece that was too slow, halved each time */
     OUTBOUND_TARGET_BYTES = 128,
 };
 
