@@ -39,6 +39,7 @@ HEALTHY = range(800)
 INTERVAL_S = 30
 POLL_S = 0.25
 SEED_VEHICLES, SEED_CYCLES, SEED_GAP_HOURS = 200, 3, 25  # longer than a day: windows of an hour
+SETTLED_S = 5  # a window ends PULL_SETTLE_MS before the vehicle's now: what is compared is older
 VISIBLE_S, CPU_TIMES, GAP_TIMES, MORE_MIB = 5, 8, 8, 64
 MIB, S_US = 1 << 20, 10**6
 
@@ -186,7 +187,7 @@ def seed_cpu_ms(folder, cluster, fleet):
 
 # ---- a gap of seven days ----
 def gap(folder, cluster):
-    now_us = farm.now_us() // S_US * S_US
+    now_us = farm.now_us() // S_US * S_US - SETTLED_S * S_US
     one = farm.Farm(folder / "gap-farm", 1, start_us=now_us - GAP_HOURS * 3600 * S_US).start()
     try:
         one.freeze()
