@@ -11,7 +11,7 @@ enum { FIRST_ROWS = 1024 /* room at first; it doubles */ };
 struct agent_readings {
     struct agent_readings_config config;
     struct agent_export *export; /* NULL: it is over */
-    struct writer_waiter waiter;
+    struct room_waiter waiter;
     bool has_seq;
     int64_t limit; /* lines asked for; 0: all */
     int64_t last;  /* position of the last line: its seq, or its time */
@@ -252,7 +252,7 @@ struct agent_readings *agent_readings_start(const struct agent_readings_config *
         return NULL;
     }
     readings->config = *config;
-    readings->waiter = (struct writer_waiter){.room = wake, .context = readings};
+    readings->waiter = (struct room_waiter){.room = wake, .context = readings};
     readings->has_seq = config->ask->has_seq;
     readings->limit = config->ask->limit;
     readings->last = readings->after = config->ask->after;

@@ -7,7 +7,7 @@ struct gap_lane {
     size_t parallel, running;
     struct gap_ticket *first, **last;
     bool no_room;
-    struct writer_waiter waiter;
+    struct room_waiter waiter;
 };
 
 static struct gap_ticket *take_first(struct gap_lane *lane)

@@ -4,7 +4,7 @@ $(call unit,server_tools/sync_service/metrics,server_tools/sync_service/metrics.
 $(call unit,server_tools/sync_service/agent_home,$(addprefix server_tools/sync_service/,agent_home.c channel_book.c metrics.c write_job.c) $(common_lib))
 $(call unit,server_tools/sync_service/agent_session,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
 $(call unit,server_tools/sync_service/signer,server_tools/sync_service/signer.c $(common_lib))
-sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
+sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c room.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
 	writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
 $(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c metrics.c write_job.c) server_tools/central/line_reader.c $(common_lib))
@@ -19,6 +19,7 @@ data_answer := $(addprefix server_tools/sync_service/,data_answer.c data_row.c) 
 $(call unit,server_tools/sync_service/data_answer,$(data_answer))
 $(call fuzz,data_answer,$(data_answer))
 $(call unit,server_tools/sync_service/writer_faults,$(sync_writer))
+$(call unit,server_tools/sync_service/writer_aside,$(sync_writer))
 rollout_judge := $(addprefix server_tools/sync_service/,rollout_judge.c rollout_state.c) $(common_lib)
 $(call unit,server_tools/sync_service/rollout_state,server_tools/sync_service/rollout_state.c $(common_lib))
 $(call unit,server_tools/sync_service/rollout_judge,$(rollout_judge))
@@ -28,4 +29,4 @@ $(call unit,server_tools/sync_service/writer_queue,server_tools/sync_service/wri
 $(call unit,server_tools/sync_service/keeper_chores,$(sync_writer))
 $(call unit,server_tools/sync_service/outbound_answers,server_tools/sync_service/outbound_answers.c $(common_lib))
 $(call unit,server_tools/sync_service/fleet_slots,server_tools/sync_service/fleet_slots.c $(common_lib))
-$(call unit,server_tools/sync_service/gap_lane,server_tools/sync_service/gap_lane.c $(common_lib))
+$(call unit,server_tools/sync_service/gap_lane,$(addprefix server_tools/sync_service/,gap_lane.c room.c) $(common_lib))

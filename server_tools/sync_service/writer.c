@@ -29,8 +29,9 @@ struct writer_thread {
     struct writer *writer;
     pthread_t id;
     bool live_only;
-    enum link link;          /* the lock's, as session.pg where another thread looks at it */
+    enum link link;          /* the lock's, as session.pg and .aside where another thread looks at them */
     int64_t reconnect_ms;    /* the next pause */
+    bool no_aside;           /* it was refused: not asked for again until there is nothing to do */
     struct error last_error; /* why it is away */
     struct write_session session;
     struct write_job *jobs[WRITER_GROUP_JOBS];
@@ -51,9 +52,9 @@ struct writer {
     size_t running; /* threads */
 
     /* ---- the loop's own ---- */
-    size_t queue_bytes, bytes, unread;
+    size_t unread;
     bool stopped;
-    struct writer_waiter *waiters; /* for room, the first to be called first */
+    struct room room;
 };
 
 /* ---- back to the loop ---- */
@@ -69,29 +70,15 @@ static void writer_free(struct writer *writer)
     free(writer);
 }
 
-/* Whoever is called may wait again (for the next time), or let others wait no more. */
-static void say_room(struct writer *writer)
-{
-    size_t count = 0;
-    for (const struct writer_waiter *waiter = writer->waiters; waiter != NULL; waiter = waiter->next)
-        count++;
-    for (; count > 0 && writer->waiters != NULL && writer->bytes <= writer->queue_bytes / 2; count--) {
-        struct writer_waiter *waiter = writer->waiters;
-        writer->waiters = waiter->next;
-        waiter->waits = false;
-        waiter->room(waiter->context);
-    }
-}
-
 static void deliver(struct letter *letter)
 {
     struct write_job *job = (struct write_job *)letter;
     struct writer *writer = job->place.writer;
-    writer->bytes -= job->place.bytes;
+    writer->room.used_bytes -= job->place.bytes;
     job->done(job->context, job, job->error.code == ERR_NONE ? NULL : &job->error);
     writer->unread--;
     if (!writer->stopped)
-        say_room(writer);
+        room_say(&writer->room);
     else if (writer->unread == 0)
         writer_free(writer);
 }
@@ -150,9 +137,36 @@ static void fail_what_nobody_writes(struct writer *writer)
     }
 }
 
+static void set_aside(struct writer_thread *thread, struct pg *aside)
+{
+    struct pg *old = thread->session.aside;
+    waking_lock(&thread->writer->waking);
+    thread->session.aside = aside;
+    waking_unlock(&thread->writer->waking);
+    pg_close(old);
+}
+
+/* A second connection for as long as gaps are filled, where PostgreSQL has one to spare. */
+static void open_aside(struct writer_thread *thread)
+{
+    struct error problem;
+    struct pg *aside = sync_db_open(thread->writer->db_url, &problem);
+    thread->no_aside = aside == NULL;
+    if (aside == NULL)
+        log_debug(thread->writer->log, "gaps are filled over one connection: %s", problem.text);
+    set_aside(thread, aside);
+}
+
+static void close_aside(struct writer_thread *thread)
+{
+    thread->no_aside = false;
+    set_aside(thread, NULL);
+}
+
 static void set_pg(struct writer_thread *thread, struct pg *pg, enum link link)
 {
     struct pg *old = thread->session.pg;
+    close_aside(thread);
     waking_lock(&thread->writer->waking);
     thread->session.pg = pg;
     thread->session.copy_right = COPY_NOT_ASKED;
@@ -267,6 +281,8 @@ static void write_jobs(struct writer_thread *thread, size_t count)
     struct writer *writer = thread->writer;
     struct write_session *session = &thread->session;
     int64_t begin_us = clock_monotonic_us(writer->clock);
+    if (session->aside == NULL && !thread->no_aside && write_wants_aside(thread->jobs, count))
+        open_aside(thread);
     size_t committed = write_together(session, thread->jobs, count);
     if (any_broke(thread->jobs, count) && reconnect(thread) && !session->begun)
         committed = write_together(session, thread->jobs, count);
@@ -294,9 +310,12 @@ static void work_while_connected(struct writer_thread *thread)
 {
     size_t count;
     while (thread->session.pg != NULL && take_work(thread, &count)) {
-        if (count > 0)
+        if (count > 0) {
             write_jobs(thread, count);
-        else if (!pg_exec(thread->session.pg, "SELECT", NULL))
+            continue;
+        }
+        close_aside(thread);
+        if (!pg_exec(thread->session.pg, "SELECT", NULL))
             set_pg(thread, NULL, LINK_TRYING);
     }
 }
@@ -362,7 +381,7 @@ struct writer *writer_start(const struct writer_config *config, struct error *er
     writer->mailbox = config->mailbox;
     writer->clock = config->clock;
     writer->log = config->log;
-    writer->queue_bytes = config->queue_bytes;
+    writer->room.limit_bytes = config->queue_bytes;
     size_t threads = config->connections < THREADS_MIN   ? THREADS_MIN
                      : config->connections > THREADS_MAX ? THREADS_MAX
                                                          : config->connections;
@@ -385,8 +404,11 @@ static void join_all(struct writer *writer)
     while (writer->running > 0 && waking_wait(&writer->waking, &end))
         continue;
     for (size_t i = 0; i < writer->thread_count; i++) {
-        if (writer->threads[i]->session.pg != NULL)
-            pg_break(writer->threads[i]->session.pg);
+        struct pg *const open[] = {writer->threads[i]->session.pg, writer->threads[i]->session.aside};
+        for (size_t k = 0; k < COUNT_OF(open); k++) {
+            if (open[k] != NULL)
+                pg_break(open[k]);
+        }
     }
     waking_unlock(&writer->waking);
     for (size_t i = 0; i < writer->thread_count; i++)
@@ -414,7 +436,7 @@ void writer_stop(struct writer *writer)
 void writer_put(struct writer *writer, struct write_job *job)
 {
     size_t bytes = write_job_bytes(job);
-    writer->bytes += bytes;
+    writer->room.used_bytes += bytes;
     writer->unread++;
     waking_lock(&writer->waking);
     queue_put(&writer->queue, job);
@@ -427,30 +449,17 @@ void writer_put(struct writer *writer, struct write_job *job)
 
 bool writer_has_room(struct writer *writer, size_t bytes)
 {
-    return writer->bytes + bytes <= writer->queue_bytes;
+    return writer->room.used_bytes + bytes <= writer->room.limit_bytes;
 }
 
-void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter)
+void writer_wait_for_room(struct writer *writer, struct room_waiter *waiter)
 {
-    struct writer_waiter **at = &writer->waiters;
-    if (waiter->waits)
-        return;
-    while (*at != NULL)
-        at = &(*at)->next;
-    waiter->next = NULL;
-    waiter->waits = true;
-    *at = waiter;
+    room_wait(&writer->room, waiter);
 }
 
-void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter)
+void writer_wait_no_more(struct writer *writer, struct room_waiter *waiter)
 {
-    struct writer_waiter **at = &writer->waiters;
-    if (!waiter->waits)
-        return;
-    while (*at != waiter)
-        at = &(*at)->next;
-    *at = waiter->next;
-    waiter->waits = false;
+    room_wait_no_more(&writer->room, waiter);
 }
 
 bool writer_is_connected(const struct writer *writer)
@@ -471,6 +480,6 @@ struct writer_counts writer_counts(const struct writer *writer)
     struct writer_counts counts = writer->counts;
     counts.queue_jobs = writer->queue.jobs;
     waking_unlock(&open->waking);
-    counts.queue_bytes = writer->bytes;
+    counts.queue_bytes = writer->room.used_bytes;
     return counts;
 }

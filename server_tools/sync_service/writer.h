@@ -1,7 +1,8 @@
 /* Writes what came from vehicles into PostgreSQL: a few threads with a connection each, a queue that is
- * bounded in bytes, jobs of many vehicles in one transaction where they come together. A job is whole or not
- * at all. Knows nothing of HTTP. What survives a crash: committed jobs, whole; progress moves only with the
- * rows it counts, so what was lost with the process is fetched again. PostgreSQL away: jobs fail with
+ * bounded in bytes, jobs of many vehicles in one transaction where they come together. Knows nothing of HTTP.
+ * What survives a crash: committed jobs, whole; of one that was being written at most some readings, without
+ * progress or journal. Progress moves only with or after the rows it counts, so what was lost with the
+ * process is fetched again, and what is there already is left out. PostgreSQL away: jobs fail with
  * ERR_UNREACHABLE, connections come back by themselves (back-off up to WRITER_RECONNECT_MAX_S). Threads: all
  * functions from the loop's thread; `done` is called there, through a mailbox. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_WRITER_H
@@ -10,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/os/mailbox.h"
 #include "server_tools/sync_service/channel_book.h"
+#include "server_tools/sync_service/room.h"
 #include "server_tools/sync_service/vehicle.h"
 
 enum {
@@ -103,7 +105,7 @@ struct write_job {
      * write_job_free. */
     void (*done)(void *context, struct write_job *job, const struct error *err);
     void *context;
-    /* out */
+    /* out; rows_added: fewer than were new where a try before this one had left some */
     int64_t rows_added, rows_quarantined, alarms_added;
     struct error error; /* the writer's own, as the next */
     struct job_place place;
@@ -116,7 +118,7 @@ size_t write_job_bytes(const struct write_job *job);         /* what it holds, f
 struct writer;
 struct writer_config {
     const char *db_url;
-    size_t connections; /* 2 to 16 */
+    size_t connections; /* 2 to 16; each but one opens one more while it writes large gaps */
     size_t queue_bytes; /* of jobs that wait or are being written */
     struct mailbox *mailbox;
     const struct clock *clock;
@@ -132,19 +134,11 @@ void writer_stop(struct writer *writer);
  * one lane or two. Never refuses: who fetches asks writer_has_room before he fetches more. */
 void writer_put(struct writer *writer, struct write_job *job);
 
-/* Somebody who waits for room; his own, as long as he waits. */
-struct writer_waiter {
-    struct writer_waiter *next; /* the writer's own, as the next */
-    bool waits;
-    void (*room)(void *context);
-    void *context;
-};
-
 /* Whether so many bytes more fit into the queue. When not, whoever waits is called once, from the loop, when
  * half of it is free. */
 bool writer_has_room(struct writer *writer, size_t bytes);
-void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter); /* no harm when he waits */
-void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter);  /* no harm when he does not */
+void writer_wait_for_room(struct writer *writer, struct room_waiter *waiter); /* no harm when he waits */
+void writer_wait_no_more(struct writer *writer, struct room_waiter *waiter);  /* no harm when he does not */
 /* At least one connection stands: while it does not, nobody need fetch anything. */
 bool writer_is_connected(const struct writer *writer);
 

@@ -8,7 +8,10 @@
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
-enum { IDS_MAX_BYTES = WRITER_GROUP_JOBS * 24 };
+enum {
+    IDS_MAX_BYTES = WRITER_GROUP_JOBS * 24,
+    ASIDE_ROWS = 16384, /* fewer are written sooner than a second transaction is worth */
+};
 
 /* ---- session ---- */
 
@@ -20,7 +23,8 @@ bool write_session_init(struct write_session *session, const struct clock *clock
         return false;
     session->rows = malloc(CENTRAL_BATCH_ROWS * sizeof(*session->rows));
     session->copy = malloc(PG_COPY_BUFFER_BYTES);
-    if (session->rows != NULL && session->copy != NULL)
+    session->aside_copy = malloc(PG_COPY_BUFFER_BYTES);
+    if (session->rows != NULL && session->copy != NULL && session->aside_copy != NULL)
         return true;
     write_session_clear(session);
     return error_set(err, ERR_MEMORY, "no memory left to write to PostgreSQL");
@@ -31,6 +35,7 @@ void write_session_clear(struct write_session *session)
     batch_sorter_free(session->sorter);
     free(session->rows);
     free(session->copy);
+    free(session->aside_copy);
     *session = (struct write_session){.clock = session->clock};
 }
 
@@ -169,6 +174,8 @@ static bool write_in_transaction(struct held_jobs *held, enum write_way way, str
     if (hold(held, err) && (held->count == 0 || write_parts(held, way, err)))
         return pg_commit(pg, err);
     pg_rollback(pg);
+    if (held->session->aside != NULL)
+        pg_rollback(held->session->aside);
     return false;
 }
 
@@ -217,6 +224,12 @@ static void release_quarantine(const struct held_jobs *held)
 static bool is_everybodys(enum error_code code)
 {
     return code == ERR_UNREACHABLE || code == ERR_SPACE || code == ERR_MEMORY || code == ERR_CANCELLED;
+}
+
+bool write_wants_aside(struct write_job *const *jobs, size_t count)
+{
+    return count == 1 && jobs[0]->expect_new && jobs[0]->row_count >= ASIDE_ROWS &&
+           jobs[0]->row_count <= CENTRAL_BATCH_ROWS; /* sorted as a whole: a key that comes twice is seen */
 }
 
 size_t write_together(struct write_session *session, struct write_job **jobs, size_t count)

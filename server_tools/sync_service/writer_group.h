@@ -13,16 +13,20 @@ struct write_session {
     struct pg *pg; /* NULL: none now */
     const struct clock *clock;
     enum copy_right copy_right; /* of pg */
-    bool begun;                 /* the last group came as far as its transaction */
+    bool begun;                 /* the last group came as far as writing something */
+    struct pg *aside;           /* takes half of one vehicle's many new readings; NULL: there is none */
     struct batch_sorter *sorter;
     struct central_row *rows; /* CENTRAL_BATCH_ROWS */
-    char *copy;               /* PG_COPY_BUFFER_BYTES */
+    char *copy, *aside_copy;  /* PG_COPY_BUFFER_BYTES each */
     struct write_job *held[WRITER_GROUP_JOBS];
 };
 
-/* Memory alone; pg is set by the caller, who closes it too. */
+/* Memory alone; pg and aside are set by the caller, who closes them too. */
 bool write_session_init(struct write_session *session, const struct clock *clock, struct error *err) MUST_USE;
 void write_session_clear(struct write_session *session);
+
+/* Whether a second connection would make this group faster. */
+bool write_wants_aside(struct write_job *const *jobs, size_t count);
 
 /* Both say by a job's `settled` that its error tells how it went: ERR_NONE is committed. ERR_UNREACHABLE: the
  * connection is of no use any more, and of a job that was under way nobody knows whether it is committed; it

@@ -1,6 +1,7 @@
 /* The readings of a group of jobs: what should be new by one COPY, the rest as an import does it; those of
  * the future into the quarantine. */
 #include "server_tools/central/central_postgres_copy.h"
+#include "server_tools/sync_service/sync_db.h"
 #include "server_tools/sync_service/writer_group.h"
 
 enum which_rows { ROWS_DUE, ROWS_OF_FUTURE };
@@ -36,23 +37,69 @@ static bool is_repeated(const struct central_row *rows, size_t i)
     return i > 0 && rows[i].channel_id == rows[i - 1].channel_id && rows[i].time_us == rows[i - 1].time_us;
 }
 
-static bool copy_job(const struct held_jobs *held, struct row_copy *copy, struct write_job *job,
+static bool copy_row(const struct held_jobs *held, struct row_copy *copy, struct write_job *job, size_t i,
                      struct error *err)
 {
     const struct central_row *rows = held->session->rows;
+    if (is_repeated(rows, i))
+        return true;
+    job->rows_added++;
+    return row_copy_put(copy, job->vehicle_id, &rows[i], err);
+}
+
+static bool copy_job(const struct held_jobs *held, struct row_copy *copy, struct write_job *job,
+                     struct error *err)
+{
     size_t taken = 0;
     for (size_t at = 0; at < job->row_count;) {
         if (!take_rows(held, job, ROWS_DUE, &at, &taken, err))
             return false;
         for (size_t i = 0; i < taken; i++) {
-            if (is_repeated(rows, i))
-                continue;
-            job->rows_added++;
-            if (!row_copy_put(copy, job->vehicle_id, &rows[i], err))
+            if (!copy_row(held, copy, job, i, err))
                 return false;
         }
     }
     return true;
+}
+
+/* ---- over two connections ---- */
+
+static bool copy_halves(const struct held_jobs *held, struct row_copy copies[2], struct write_job *job,
+                        struct error *err)
+{
+    size_t at = 0;
+    size_t taken = 0;
+    if (!take_rows(held, job, ROWS_DUE, &at, &taken, err))
+        return false;
+    size_t half = taken / 2;
+    for (size_t i = 0; half + i < taken; i++) {
+        if ((i < half && !copy_row(held, &copies[0], job, i, err)) ||
+            !copy_row(held, &copies[1], job, half + i, err))
+            return false;
+    }
+    return true;
+}
+
+/* One vehicle's many readings by two COPYs at once: the work for the key is what limits each. The second one
+ * is committed first, and not waited for: the transaction's own commit comes behind it in PostgreSQL's log,
+ * and is. So progress is never committed before its rows; what a failure in between leaves there is fetched
+ * and written again. Locks are waited for SYNC_DB_LOCK_WAIT at most, also where the two wait for each other
+ * by way of somebody else. */
+static bool copy_in_two(const struct held_jobs *held, struct write_job *job, struct error *err)
+{
+    struct write_session *session = held->session;
+    struct pg *aside = session->aside;
+    struct row_copy copies[2];
+    int64_t rows;
+    if (!sync_db_begin(aside, err)) {
+        session->begun = false; /* it may have died unused, and nothing has been written */
+        return false;
+    }
+    return pg_exec(aside, "SET LOCAL synchronous_commit = off", err) &&
+           row_copy_begin(&copies[0], session->pg, session->copy, "measurements", err) &&
+           row_copy_begin(&copies[1], aside, session->aside_copy, "measurements", err) &&
+           copy_halves(held, copies, job, err) && row_copy_end(&copies[1], &rows, err) &&
+           pg_commit(aside, err) && row_copy_end(&copies[0], &rows, err);
 }
 
 static bool goes_straight(const struct held_jobs *held, const struct write_job *job, enum write_way way)
@@ -64,6 +111,9 @@ static bool copy_straight(const struct held_jobs *held, enum write_way way, stru
 {
     struct row_copy copy = {.pg = NULL};
     int64_t rows;
+    if (held->session->aside != NULL && write_wants_aside(held->jobs, held->count) &&
+        goes_straight(held, held->jobs[0], way))
+        return copy_in_two(held, held->jobs[0], err);
     for (size_t i = 0; i < held->count; i++) {
         struct write_job *job = held->jobs[i];
         if (job->row_count == 0 || !goes_straight(held, job, way))

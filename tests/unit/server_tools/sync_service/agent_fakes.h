@@ -25,7 +25,7 @@ struct writer {
     size_t count;
     int put; /* all that ever were */
     bool full;
-    struct writer_waiter *waiter;
+    struct room_waiter *waiter;
 };
 
 void writer_put(struct writer *writer, struct write_job *job)
@@ -41,13 +41,13 @@ bool writer_has_room(struct writer *writer, size_t bytes)
     return !writer->full;
 }
 
-void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter)
+void writer_wait_for_room(struct writer *writer, struct room_waiter *waiter)
 {
     writer->waiter = waiter;
     waiter->waits = true;
 }
 
-void writer_wait_no_more(struct writer *writer, struct writer_waiter *waiter)
+void writer_wait_no_more(struct writer *writer, struct room_waiter *waiter)
 {
     if (waiter->waits)
         writer->waiter = NULL;

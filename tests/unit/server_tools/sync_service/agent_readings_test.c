@@ -265,7 +265,7 @@ static void a_full_queue_is_waited_for(void **state)
     fixture->fake.writer.full = true;
     assert_int_equal(send_piece(fixture, buf_view(&fixture->body)), HTTP_PAUSE);
     fixture->fake.writer.full = false;
-    struct writer_waiter *waiter = fixture->fake.writer.waiter;
+    struct room_waiter *waiter = fixture->fake.writer.waiter;
     assert_non_null(waiter);
     waiter->waits = false;
     waiter->room(waiter->context);

@@ -15,11 +15,11 @@ struct lane_world {
     struct gap_ticket tickets[TICKETS];
     char order[32]; /* who began, in this order */
     size_t begun;
-    struct writer_waiter *waiter; /* the writer has no room */
+    struct room_waiter *waiter; /* the writer has no room */
 };
 
 /* The writer's part, of the test's own. */
-void writer_wait_for_room(struct writer *writer, struct writer_waiter *waiter)
+void writer_wait_for_room(struct writer *writer, struct room_waiter *waiter)
 {
     ((struct lane_world *)(void *)writer)->waiter = waiter;
     waiter->waits = true;

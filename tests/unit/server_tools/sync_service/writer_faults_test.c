@@ -297,7 +297,7 @@ static void room_is_said_once_to_everybody_when_half_is_free(void **state)
 {
     struct world *world = *state;
     int calls[3] = {0};
-    struct writer_waiter waiters[3];
+    struct room_waiter waiters[3];
     struct write_job *job = readings(world, 1, 0, CENTRAL_BATCH_ROWS);
     size_t bytes = write_job_bytes(job);
     assert_true(writer_has_room(world->writer, WORLD_QUEUE_BYTES));
@@ -306,7 +306,7 @@ static void room_is_said_once_to_everybody_when_half_is_free(void **state)
     assert_true(writer_has_room(world->writer, WORLD_QUEUE_BYTES - bytes));
     assert_int_equal(writer_counts(world->writer).queue_bytes, bytes);
     for (int i = 0; i < 3; i++) {
-        waiters[i] = (struct writer_waiter){.room = count_call, .context = &calls[i]};
+        waiters[i] = (struct room_waiter){.room = count_call, .context = &calls[i]};
         writer_wait_for_room(world->writer, &waiters[i]);
     }
     writer_wait_no_more(world->writer, &waiters[1]);
