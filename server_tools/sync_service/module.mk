@@ -24,6 +24,7 @@ rollout_judge := $(addprefix server_tools/sync_service/,rollout_judge.c rollout_
 $(call unit,server_tools/sync_service/rollout_state,server_tools/sync_service/rollout_state.c $(common_lib))
 $(call unit,server_tools/sync_service/rollout_judge,$(rollout_judge))
 $(call fuzz,rollout,$(rollout_judge))
+$(call unit,server_tools/sync_service/rollout_package,server_tools/sync_service/rollout_package.c $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
 $(call unit,server_tools/sync_service/channel_book,server_tools/sync_service/channel_book.c $(common_lib))
 $(call unit,server_tools/sync_service/writer_queue,server_tools/sync_service/writer_queue.c $(common_lib))
 $(call unit,server_tools/sync_service/keeper_chores,$(sync_writer))

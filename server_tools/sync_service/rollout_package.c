@@ -9,6 +9,9 @@
 
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/random.h"
+
+#define TEMPORARY ".taken-" /* and a UUID: processes of several containers may share the folder */
 
 enum { FOLDER_MODE = 0750, COPY_BYTES = 64 * 1024, SWEEP_AGE_S = 24 * 3600 };
 
@@ -86,6 +89,8 @@ bool rollout_package_take(const char *path, const char *key_file, const char *fo
 {
     struct stat about;
     struct path temporary;
+    char uuid[UUID_TEXT_BYTES];
+    random_uuid(uuid);
     SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
     *out = (struct rollout_package){.bytes = 0};
     if (fd < 0)
@@ -96,7 +101,7 @@ bool rollout_package_take(const char *path, const char *key_file, const char *fo
     snprintf(out->name, sizeof(out->name), "%s", name_of(path));
     text_make_printable(out->name);
     if (!folder_make_all(folder, FOLDER_MODE, err) ||
-        !path_printf(&temporary, err, "%s/.taken-%d", folder, (int)getpid()))
+        !path_printf(&temporary, err, "%s/" TEMPORARY "%s", folder, uuid))
         return error_wrap(err, "ROLLOUT_DIR");
     if (store(fd, key_file, folder, &temporary, out, err))
         return true;
@@ -203,6 +208,13 @@ static bool is_kept(const char *sha256, const char (*kept)[SHA256_HEX_BYTES], si
     return false;
 }
 
+static bool is_left_over(const char *name, const char (*kept)[SHA256_HEX_BYTES], size_t count)
+{
+    char sha256[SHA256_HEX_BYTES];
+    return is_stored_name(name, sha256) ? !is_kept(sha256, kept, count)
+                                        : view_starts(view_of(name), TEMPORARY);
+}
+
 bool rollout_package_sweep(const char *folder, const char (*kept)[SHA256_HEX_BYTES], size_t count,
                            const struct clock *clock, struct error *err)
 {
@@ -211,9 +223,8 @@ bool rollout_package_sweep(const char *folder, const char (*kept)[SHA256_HEX_BYT
         return error_set_errno(err, "%s", folder);
     int64_t before_s = clock_utc_us(clock) / US_PER_S - SWEEP_AGE_S;
     for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
-        char sha256[SHA256_HEX_BYTES];
         struct stat about;
-        if (!is_stored_name(entry->d_name, sha256) || is_kept(sha256, kept, count) ||
+        if (!is_left_over(entry->d_name, kept, count) ||
             fstatat(dirfd(entries), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 ||
             about.st_mtim.tv_sec > before_s)
             continue;

@@ -28,8 +28,8 @@ struct rollout_package {
 bool rollout_package_take(const char *path, const char *key_file, const char *folder,
                           struct rollout_package *out, struct error *err) MUST_USE;
 
-/* Removes the stored packages that are older than a day, but for those in `kept` (hashes, count of them).
- * Nothing else in the folder is touched. */
+/* Removes the stored packages that are older than a day, but for those in `kept` (hashes, count of them), and
+ * what a rollout_package_take that was killed has left. Nothing else in the folder is touched. */
 bool rollout_package_sweep(const char *folder, const char (*kept)[SHA256_HEX_BYTES], size_t count,
                            const struct clock *clock, struct error *err) MUST_USE;
 

@@ -44,7 +44,7 @@ const struct config_key sync_keys[] = {
      .default_value = "3",
      .min = 2,
      .max = 16,
-     .help = "connections that write; one never fills gaps, the others open one more each for large ones"},
+     .help = "connections that write; one never fills gaps, the others open one more each for large ones of the Outbound API"},
     {.name = "SYNC_INTERVAL_SEC",
      .kind = CONFIG_NUMBER,
      AT(sync_interval_s),

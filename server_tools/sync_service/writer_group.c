@@ -228,8 +228,10 @@ static bool is_everybodys(enum error_code code)
 
 bool write_wants_aside(struct write_job *const *jobs, size_t count)
 {
-    return count == 1 && jobs[0]->expect_new && jobs[0]->row_count >= ASIDE_ROWS &&
-           jobs[0]->row_count <= CENTRAL_BATCH_ROWS; /* sorted as a whole: a key that comes twice is seen */
+    const struct write_job *job = jobs[0];
+    return count == 1 && job->expect_new && job->row_count >= ASIDE_ROWS &&
+           job->row_count <= CENTRAL_BATCH_ROWS && /* sorted as a whole: a key that comes twice is seen */
+           job->progress.store_id == NULL;         /* a cursor moves in the transaction of each of its rows */
 }
 
 size_t write_together(struct write_session *session, struct write_job **jobs, size_t count)

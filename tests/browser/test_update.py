@@ -342,6 +342,33 @@ def test_a_failure_is_shown_to_who_comes_later(browser, machine):
     assert not badge(browser).is_displayed(), "once is enough"
 
 
+WITHDRAWN = {
+    "en": ("Version 1.2.0 was withdrawn", "The server has taken the package back; version 1.1.0 runs on.",
+           "v1.2.0 withdrawn by the server"),
+    "uk": ("Версію 1.2.0 відкликано", "Сервер забрав пакет назад; далі працює версія 1.1.0.", "v1.2.0 відкликано сервером"),
+    "ru": ("Версия 1.2.0 отозвана", "Сервер забрал пакет назад; дальше работает версия 1.1.0.", "v1.2.0 отозвано сервером"),
+}
+
+
+@pytest.mark.parametrize("code, scheme", [("en", "light"), ("uk", "dark"), ("ru", "light")])
+def test_the_server_takes_it_back_while_somebody_looks_at_it(browser, machine, code, scheme):
+    title, line, history = WITHDRAWN[code]
+    root, updates = machine()
+    updates.queue()
+    open_view(browser, root, scheme)
+    Select(one(browser, "#language")).select_by_value(code)
+    open_window(browser)
+    updates.withdraw()
+    title_says(browser, title)
+    wait_for_text(browser, "#update-outcome-line", line)
+    assert not one(browser, "#update-apply").is_displayed() and not one(browser, "#update-pin").is_displayed()
+    assert text_of(browser, "#update-outcome-why") == "" and text_of(browser, "#update-outcome-said") == ""
+    take(browser, f"update-withdrawn-{code}-{scheme}", (360, 1440))
+    one(browser, "#update-done").click()
+    history_says(browser, history)
+    assert not badge(browser).is_displayed()
+
+
 def test_reject_with_a_reason(browser, machine):
     root, updates = machine()
     updates.queue()

@@ -69,6 +69,14 @@ class Updates:
         self.history("queued", by="10.0.0.7")
         return self.meta
 
+    def withdraw(self):
+        """The server takes the queued one back."""
+        text = "withdrawn by the server"
+        self.history("rejected", by="10.0.0.7", reason="withdrawn", text=text)
+        self.state("rejected", "withdrawn", text)
+        for name in ("meta.json", self.meta["file"]):
+            (self.folder / name).unlink()
+
     # ---- the updater's part ----
 
     def approval(self):

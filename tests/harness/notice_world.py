@@ -3,6 +3,8 @@ somebody who is blocked and has all."""
 
 import pathlib
 
+import pytest
+from notice_servers import MailServer, WebServer
 from sync_service import SyncService
 from telehaul import wait_until
 
@@ -60,3 +62,27 @@ class World:
     def wait_for_quiet(self):
         """Until nothing waits any more."""
         wait_until(lambda: not {"waiting", "sending"} & set(self.states()), "the end of all notices")
+
+
+def by_mail(world, server, **more):
+    return world.service(SMTP_URL=server.url, SMTP_FROM="fleet@example.org", **more)
+
+
+# ---- fixtures ----
+
+@pytest.fixture
+def world(tmp_path, postgres):
+    with World(tmp_path, postgres) as made:
+        yield made
+
+
+@pytest.fixture
+def mail():
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def web():
+    with WebServer() as server:
+        yield server

@@ -7,32 +7,10 @@ import re
 
 import pytest
 from notice_servers import MailServer, WebServer, make_certificate
-from notice_world import World
+from notice_world import by_mail, mail, web, world  # noqa: F401  fixtures
 from telehaul import free_port, wait_until
 
 HOSTILE = 'oil\r\nBcc: all@example.org\r\n\r\n.\r\n<b onclick="x">{"a":1}\u202e \u0436\u0430\u0440 100 % %s $(id) \\'
-
-
-@pytest.fixture
-def world(tmp_path, postgres):
-    with World(tmp_path, postgres) as made:
-        yield made
-
-
-@pytest.fixture
-def mail():
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def web():
-    with WebServer() as server:
-        yield server
-
-
-def by_mail(world, server, **more):
-    return world.service(SMTP_URL=server.url, SMTP_FROM="fleet@example.org", **more)
 
 
 # ---- each way ----

@@ -8,33 +8,10 @@ import time
 
 import httpx
 import pytest
-from notice_servers import MailServer, WebServer
-from notice_world import World
+from notice_world import World, by_mail, mail, web, world  # noqa: F401  fixtures
 from telehaul import free_port, wait_until
 
 ADMIN, OWNER = "admin@example.org", "owner@example.org"
-
-
-@pytest.fixture
-def world(tmp_path, postgres):
-    with World(tmp_path, postgres) as made:
-        yield made
-
-
-@pytest.fixture
-def mail():
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def web():
-    with WebServer() as server:
-        yield server
-
-
-def by_mail(world, server, **more):
-    return world.service(SMTP_URL=server.url, SMTP_FROM="fleet@example.org", **more)
 
 
 def alarms(world, first, last):

@@ -6,15 +6,9 @@ import io
 import psycopg2
 import pytest
 from fleet_database import ask, connected
-from notice_world import World
+from notice_world import world  # noqa: F401  fixtures
 
 ADMIN, OWNER = "admin@example.org", "owner@example.org"
-
-
-@pytest.fixture
-def world(tmp_path, postgres):
-    with World(tmp_path, postgres) as made:
-        yield made
 
 
 # ---- quiet hours ----

@@ -71,6 +71,18 @@ static void many_go_over_two_connections(void **state)
     assert_int_equal(connections(world), 3);
 }
 
+/* A cursor moves in the transaction of its rows. */
+static void with_a_cursor_one_connection_takes_all(void **state)
+{
+    struct world *world = *state;
+    struct write_job *job = gap(world, 0);
+    job->progress.store_id = "7b44e0d1-0000-4000-8000-000000000000";
+    job->progress.cursor_seq = ROWS;
+    world_write(world, job);
+    assert_home(world, SECONDS);
+    assert_int_equal(transactions(world), 1);
+}
+
 static void the_future_is_kept_apart(void **state)
 {
     struct world *world = *state;
@@ -181,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_go_over_two_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_a_cursor_one_connection_takes_all, setup, teardown),
         cmocka_unit_test_setup_teardown(the_future_is_kept_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_that_comes_twice_counts_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_there_already_is_left_out, setup, teardown),
