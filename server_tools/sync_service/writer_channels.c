@@ -140,7 +140,10 @@ bool write_descriptions(const struct held_jobs *held, struct error *err)
     if (!buf_check(&json, "the descriptions of channels", err) ||
         !buf_check(&numbers_json, "the numbers of channels", err))
         return false;
-    return described == 0 || describe(held, text, numbers_text, err);
+    if (described == 0)
+        return true;
+    held->session->made_channels = true;
+    return describe(held, text, numbers_text, err);
 }
 
 /* ---- ids ---- */
@@ -239,6 +242,7 @@ bool write_channel_ids(const struct held_jobs *held, struct error *err)
         return false;
     if (missing == 0)
         return true;
+    held->session->made_channels = true;
     return postgres_make_channels(held->session->pg, lines, err) &&
            write_numbered_channels(held->session->pg, lines, err) && find_ids(held, lines, &missing, err) &&
            (missing == 0 ||

@@ -171,6 +171,7 @@ static bool write_in_transaction(struct held_jobs *held, enum write_way way, str
     if (!prepare_months(held, err) || !sync_db_begin(pg, err))
         return false;
     held->session->begun = true;
+    held->session->made_channels = false;
     if (hold(held, err) && (held->count == 0 || write_parts(held, way, err)))
         return pg_commit(pg, err);
     pg_rollback(pg);

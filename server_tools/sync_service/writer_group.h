@@ -15,6 +15,7 @@ struct write_session {
     enum copy_right copy_right; /* of pg */
     bool begun;                 /* the last group came as far as writing something */
     struct pg *aside;           /* takes half of one vehicle's many new readings; NULL: there is none */
+    bool made_channels;         /* the transaction has: no reading of theirs may be committed before it */
     struct batch_sorter *sorter;
     struct central_row *rows; /* CENTRAL_BATCH_ROWS */
     char *copy, *aside_copy;  /* PG_COPY_BUFFER_BYTES each */

@@ -111,7 +111,8 @@ static bool copy_straight(const struct held_jobs *held, enum write_way way, stru
 {
     struct row_copy copy = {.pg = NULL};
     int64_t rows;
-    if (held->session->aside != NULL && write_wants_aside(held->jobs, held->count) &&
+    const struct write_session *session = held->session;
+    if (session->aside != NULL && !session->made_channels && write_wants_aside(held->jobs, held->count) &&
         goes_straight(held, held->jobs[0], way))
         return copy_in_two(held, held->jobs[0], err);
     for (size_t i = 0; i < held->count; i++) {

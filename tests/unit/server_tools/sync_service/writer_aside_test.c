@@ -1,4 +1,6 @@
 /* A vehicle's many new readings, over two connections at once. Against PostgreSQL. */
+#include <math.h>
+
 #include "tests/unit/server_tools/sync_service/writer_world.h"
 
 enum { CHANNELS = 3, SECONDS = 7000, ROWS = CHANNELS * SECONDS };
@@ -54,9 +56,20 @@ static int64_t connections(struct world *world)
                             " AND application_name = 'telehaul sync_service'");
 }
 
+/* From then on its channels are known. */
+static void meet(struct world *world)
+{
+    struct write_job *job = world_job(world, 1);
+    world_rows(job, CHANNELS, 0, 1);
+    world_write(world, job);
+    world_sql(world, "DELETE FROM measurements");
+    world->rows_added = 0;
+}
+
 static void many_go_over_two_connections(void **state)
 {
     struct world *world = *state;
+    meet(world);
     world_write(world, gap(world, 0));
     assert_home(world, SECONDS);
     assert_int_equal(world->rows_added, ROWS);
@@ -71,10 +84,29 @@ static void many_go_over_two_connections(void **state)
     assert_int_equal(connections(world), 3);
 }
 
+/* A channel's number is nobody's before it is committed: a reading must not have it earlier. */
+static void what_makes_channels_is_one_transaction(void **state)
+{
+    struct world *world = *state;
+    world_write(world, gap(world, 0));
+    assert_home(world, SECONDS);
+    assert_int_equal(transactions(world), 1);
+    struct write_job *job = gap(world, SECONDS);
+    job->channel_count = 1;
+    job->channels = calloc(1, sizeof(*job->channels));
+    assert_non_null(job->channels);
+    *job->channels = (struct job_channel){.remote_id = 8, .name = "oil", .min_value = NAN, .max_value = NAN};
+    job->described_us = WORLD_NOW_US;
+    world_write(world, job);
+    assert_home(world, 2 * SECONDS);
+    assert_int_equal(transactions(world), 2);
+}
+
 /* A cursor moves in the transaction of its rows. */
 static void with_a_cursor_one_connection_takes_all(void **state)
 {
     struct world *world = *state;
+    meet(world);
     struct write_job *job = gap(world, 0);
     job->progress.store_id = "7b44e0d1-0000-4000-8000-000000000000";
     job->progress.cursor_seq = ROWS;
@@ -86,6 +118,7 @@ static void with_a_cursor_one_connection_takes_all(void **state)
 static void the_future_is_kept_apart(void **state)
 {
     struct world *world = *state;
+    meet(world);
     struct write_job *job = gap(world, -SECONDS / 2);
     job->now_limit_us = WORLD_NOW_US - SECOND_US;
     world_write(world, job);
@@ -97,6 +130,7 @@ static void the_future_is_kept_apart(void **state)
 static void a_key_that_comes_twice_counts_once(void **state)
 {
     struct world *world = *state;
+    meet(world);
     struct write_job *job = gap(world, 0);
     for (size_t i = 0; i < ROWS; i++) { /* one key alone, another at the end */
         job->rows[i].channel_id = job->rows[0].channel_id;
@@ -113,6 +147,7 @@ static void what_is_there_already_is_left_out(void **state)
     static const int64_t channels[] = {1, 3};
     struct world *world = *state;
     char sql[256];
+    meet(world);
     for (size_t i = 0; i < COUNT_OF(channels); i++) {
         world_write(world, gap(world, 0));
         snprintf(sql, sizeof(sql), "DELETE FROM measurements WHERE NOT (channel_id = %lld AND value = 50)",
@@ -144,6 +179,7 @@ static void end_one(struct world *world, const char *which)
 static void a_second_connection_that_died_unused_costs_no_job(void **state)
 {
     struct world *world = *state;
+    meet(world);
     world_write(world, gap(world, 0));
     end_one(world, "DESC");
     world_write(world, gap(world, SECONDS));
@@ -154,6 +190,7 @@ static void a_second_connection_that_died_unused_costs_no_job(void **state)
 static void progress_never_comes_before_its_rows(void **state)
 {
     struct world *world = *state;
+    meet(world);
     world_sql(world, "CREATE FUNCTION end_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
                      " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;"
                      "CREATE TRIGGER end_it BEFORE UPDATE OF last_sync_at ON vehicles"
@@ -183,6 +220,7 @@ static void one_connection_does_where_there_is_no_second(void **state)
     world->writer = world_writer(world, url, 2);
     while (connections(world) < 2)
         continue;
+    meet(world);
     world_write(world, gap(world, 0));
     assert_home(world, SECONDS);
     assert_int_equal(transactions(world), 1);
@@ -193,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_go_over_two_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_makes_channels_is_one_transaction, setup, teardown),
         cmocka_unit_test_setup_teardown(with_a_cursor_one_connection_takes_all, setup, teardown),
         cmocka_unit_test_setup_teardown(the_future_is_kept_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_that_comes_twice_counts_once, setup, teardown),
