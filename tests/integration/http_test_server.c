@@ -1,4 +1,4 @@
-/* A server with one route of each kind, for tests/integration/test_http_server.py and the benches.
+/* A server with one route of each kind, for tests/integration/test_http_server*.py and the benches.
  *   http_test_server [--tls] [--bind ADDRESS] [--deadline MS] [--idle MS] [--window MS] [--heartbeat MS]
  * [--verbose] Prints "port N" once it listens; ends on SIGTERM or SIGINT, printing what each stream's end
  * counted. */
