@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 
+import pytest
 import telehaul
 from packages import Package, sha256
 
@@ -142,3 +143,13 @@ def expected_tree(package, version):
     files["version.txt"] = f"{version}\n".encode()
     return {name: (oct(0o100755 if name.startswith("bin/") else 0o100644), hashlib.sha256(content).hexdigest())
             for name, content in files.items()}
+
+
+@pytest.fixture
+def made(tmp_path, keys):
+    return UpdateRoot(tmp_path, keys)
+
+
+def steps(made):
+    lines = (made.path / "pending_update/progress.jsonl").read_text().splitlines()
+    return [(line["step"], line["pct"]) for line in map(json.loads, lines)]
