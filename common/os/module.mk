@@ -1,5 +1,6 @@
 $(call unit,common/os/beneath,$(common_lib))
 $(call unit,common/os/file,$(common_lib))
+$(call unit,common/os/file_replace,$(common_lib))
 $(call unit,common/os/loop,$(common_lib))
 $(call unit,common/os/mailbox,$(common_lib))
 $(call unit,common/os/waking,$(common_lib))

@@ -3,6 +3,7 @@ $(call library,sync_service_lib,$(filter-out server_tools/sync_service/main.c,$(
 $(call unit,server_tools/sync_service/metrics,server_tools/sync_service/metrics.c $(common_lib))
 $(call unit,server_tools/sync_service/agent_home,$(addprefix server_tools/sync_service/,agent_home.c channel_book.c metrics.c write_job.c) $(common_lib))
 $(call unit,server_tools/sync_service/agent_session,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
+$(call unit,server_tools/sync_service/agent_session_identity,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
 $(call unit,server_tools/sync_service/signer,server_tools/sync_service/signer.c $(common_lib))
 sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c room.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
 	writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)

@@ -1,92 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/common/os/file_world.h"
 
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include "tests/harness/test_folder.h"
-
-/* ---- a disk that fails on demand: these stand in front of the C library's ------------------------------ */
-
-static struct {
-    bool no_renameat2;  /* a file system without RENAME_NOREPLACE */
-    int fsync_fails_at; /* the how manieth from now; 0: none */
-    int fsyncs;
-    const char *plant_at, *plant_to;
-} disk;
-
-int renameat2(int old_folder, const char *old_path, int new_folder, const char *new_path, unsigned flags)
-{
-    if (disk.no_renameat2) {
-        errno = EINVAL;
-        return -1;
-    }
-    return (int)syscall(SYS_renameat2, old_folder, old_path, new_folder, new_path, flags);
-}
-
-int fsync(int fd)
-{
-    disk.fsyncs++;
-    if (disk.fsync_fails_at > 0 && --disk.fsync_fails_at == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fsync, fd);
-}
-
-/* With disk.plant_at set: a symlink appears there the moment after the stale file was removed. */
-int unlink(const char *path)
-{
-    int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
-    if (disk.plant_at != NULL && strcmp(path, disk.plant_at) == 0)
-        assert_int_equal(symlink(disk.plant_to, path), 0);
-    return done;
-}
-
-static struct test_folder folder;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&disk, 0, sizeof(disk));
-    memset(&err, 0, sizeof(err));
-    return test_folder_make(&folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_folder_remove(&folder);
-    return 0;
-}
-
-static struct path at(const char *name)
-{
-    return test_folder_path(&folder, name);
-}
-
-static unsigned mode_of(const char *name)
-{
-    struct stat about;
-    assert_int_equal(lstat(at(name).text, &about), 0);
-    return about.st_mode & 07777;
-}
-
-static size_t entries(void)
-{
-    size_t count = 0;
-    SCOPE_DIR DIR *open_folder = opendir(folder.path);
-    assert_non_null(open_folder);
-    for (const struct dirent *entry; (entry = readdir(open_folder)) != NULL;)
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    return count;
-}
 
 /* ---- paths --------------------------------------------------------------------------------------------- */
 
@@ -225,124 +139,6 @@ static void writing_to_a_full_disk_is_said(void **state)
     assert_int_equal(err.code, ERR_SPACE);
 }
 
-/* ---- replacing ----------------------------------------------------------------------------------------- */
-
-static void replaces_content_and_mode(void **state)
-{
-    (void)state;
-    mode_t before = umask(077);
-    assert_true(file_replace(at("f").text, VIEW_LITERAL("one"), 0644, &err));
-    umask(before);
-    assert_true(test_folder_has(&folder, "f", "one"));
-    assert_int_equal(mode_of("f"), 0644);
-    assert_true(file_replace(at("f").text, VIEW_LITERAL("two"), 0600, &err));
-    assert_true(test_folder_has(&folder, "f", "two"));
-    assert_int_equal(mode_of("f"), 0600);
-    assert_true(file_replace(at("f").text, VIEW_LITERAL(""), 0600, &err));
-    assert_true(test_folder_has(&folder, "f", ""));
-    assert_int_equal(entries(), 1);
-    assert_int_equal(disk.fsyncs, 6); /* the file and its folder, each time */
-}
-
-static void takes_over_a_stale_temporary_file(void **state)
-{
-    (void)state;
-    assert_true(test_folder_write(&folder, ".f.tmp", "left by a crash, and longer than what follows"));
-    assert_true(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
-    assert_true(test_folder_has(&folder, "f", "new"));
-    assert_int_equal(entries(), 1);
-}
-
-/* Somebody plants a symlink at the temporary name to have another file overwritten. */
-static void does_not_follow_a_planted_symlink(void **state)
-{
-    (void)state;
-    assert_true(test_folder_write(&folder, "victim", "precious"));
-    assert_int_equal(symlink(at("victim").text, at(".f.tmp").text), 0);
-    assert_true(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
-    assert_true(test_folder_has(&folder, "victim", "precious"));
-    struct stat about;
-    assert_int_equal(lstat(at("f").text, &about), 0);
-    assert_true(S_ISREG(about.st_mode));
-}
-
-static void does_not_follow_one_planted_in_between(void **state)
-{
-    (void)state;
-    struct path temporary_name = at(".f.tmp");
-    struct path victim = at("victim");
-    assert_true(test_folder_write(&folder, "victim", "precious"));
-    disk.plant_at = temporary_name.text;
-    disk.plant_to = victim.text;
-    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
-    disk.plant_at = NULL;
-    assert_int_equal(err.code, ERR_EXISTS);
-    assert_true(test_folder_has(&folder, "victim", "precious"));
-}
-
-static void a_failed_replace_leaves_the_old(void **state)
-{
-    (void)state;
-    assert_true(file_replace(at("f").text, VIEW_LITERAL("old"), 0600, &err));
-    disk.fsync_fails_at = 1;
-    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
-    assert_int_equal(err.code, ERR_IO);
-    assert_true(test_folder_has(&folder, "f", "old"));
-    assert_int_equal(entries(), 1); /* nothing left behind */
-    disk.fsync_fails_at = 2;        /* the folder's: it is there, but whether it stays nobody knows */
-    assert_false(file_replace(at("f").text, VIEW_LITERAL("new"), 0600, &err));
-    assert_false(file_replace(at("no/f").text, VIEW_LITERAL("new"), 0600, &err));
-    assert_int_equal(err.code, ERR_NOT_FOUND);
-}
-
-static void replaces_in_the_working_folder(void **state)
-{
-    (void)state;
-    SCOPE_FD int here = file_open(".", O_RDONLY | O_DIRECTORY, &err);
-    assert_int_equal(chdir(folder.path), 0);
-    bool done = file_replace("f", VIEW_LITERAL("x"), 0600, &err);
-    assert_int_equal(fchdir(here), 0);
-    assert_true(done);
-    assert_true(test_folder_has(&folder, "f", "x"));
-}
-
-static int temporary(const char *content)
-{
-    assert_true(test_folder_write(&folder, "part", content));
-    int fd = file_open(at("part").text, O_RDONLY, &err);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static void publishes_over_an_old_file(void **state)
-{
-    (void)state;
-    SCOPE_FD int fd = temporary("new");
-    assert_true(test_folder_write(&folder, "f", "old"));
-    assert_true(file_publish(fd, at("part").text, at("f").text, &err));
-    assert_true(test_folder_has(&folder, "f", "new"));
-    assert_int_equal(entries(), 1);
-    assert_int_equal(disk.fsyncs, 2);
-}
-
-static void publish_new_never_replaces(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        disk.no_renameat2 = i == 1; /* both ways to the same end */
-        SCOPE_FD int fd = temporary("new");
-        assert_true(test_folder_write(&folder, "taken", "old"));
-        assert_false(file_publish_new(fd, at("part").text, at("taken").text, &err));
-        assert_int_equal(err.code, ERR_EXISTS);
-        assert_true(test_folder_has(&folder, "taken", "old"));
-        assert_true(test_folder_has(&folder, "part", "new"));
-        struct path fresh = at(i == 0 ? "a" : "b");
-        assert_true(file_publish_new(fd, at("part").text, fresh.text, &err));
-        assert_true(test_folder_has(&folder, i == 0 ? "a" : "b", "new"));
-        assert_false(file_exists(at("part").text));
-    }
-}
-
 /* ---- folders ------------------------------------------------------------------------------------------- */
 
 static void makes_folders_down_to_the_last(void **state)
@@ -467,8 +263,6 @@ static void a_lock_follows_no_symlink(void **state)
     assert_false(file_exists(at("elsewhere").text));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,14 +276,6 @@ int main(void)
         TEST(reads_at_a_place),
         TEST(descriptors_do_not_leak_into_children),
         TEST(writing_to_a_full_disk_is_said),
-        TEST(replaces_content_and_mode),
-        TEST(takes_over_a_stale_temporary_file),
-        TEST(does_not_follow_a_planted_symlink),
-        TEST(does_not_follow_one_planted_in_between),
-        TEST(a_failed_replace_leaves_the_old),
-        TEST(replaces_in_the_working_folder),
-        TEST(publishes_over_an_old_file),
-        TEST(publish_new_never_replaces),
         TEST(makes_folders_down_to_the_last),
         TEST(a_folder_that_is_not_durable_is_made_again_with_its_mode),
         TEST(a_file_in_the_way_is_an_error),
