@@ -3,13 +3,18 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
+#include "common/net/json_writer.h"
 #include "server_tools/sync_service/commands.h"
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/listing.h"
 #include "server_tools/sync_service/rollout_db.h"
 #include "server_tools/sync_service/rollout_sql.h"
 
-enum { NUMBER_BYTES = 24, SQL_BYTES = 8 * 1024 };
+enum {
+    NUMBER_BYTES = 24,
+    SQL_BYTES = 8 * 1024,
+    LISTS_BYTES = 64 * 1024 * 1024 /* 100,000 vehicles */
+};
 
 /* ---- which rollout ---- */
 
@@ -99,13 +104,36 @@ static bool change_rollout(const struct command_scene *scene, const struct chang
     return false;
 }
 
+/* The object is left open. */
+static void begin_json(const struct found *found, const char *state, struct json_writer *json,
+                       struct buf *out)
+{
+    json_writer_init(json, out);
+    json_object(json, NULL);
+    json_raw_text(json, "deployment_id", view_of(found->id));
+    json_string(json, "version", found->version);
+    json_string(json, "state", state);
+}
+
+static void print_change(const struct found *found, const char *state, struct buf *out)
+{
+    struct json_writer json;
+    begin_json(found, state, &json, out);
+    json_end_object(&json);
+    buf_append_byte(out, '\n');
+}
+
 bool command_rollout_pause(const struct command_scene *scene, struct buf *out, struct error *err)
 {
     struct found found;
     if (!change_rollout(scene, &pause_change, &found, err))
         return false;
-    buf_printf(out, "rollout %s of %s is paused: nothing more is delivered; what is queued stays queued\n",
-               found.id, found.version);
+    if (scene->line->json)
+        print_change(&found, "paused", out);
+    else
+        buf_printf(out,
+                   "rollout %s of %s is paused: nothing more is delivered; what is queued stays queued\n",
+                   found.id, found.version);
     return true;
 }
 
@@ -114,7 +142,11 @@ bool command_rollout_resume(const struct command_scene *scene, struct buf *out, 
     struct found found;
     if (!change_rollout(scene, &resume_change, &found, err))
         return false;
-    buf_printf(out, "rollout %s of %s goes on; the failures so far are accepted\n", found.id, found.version);
+    if (scene->line->json)
+        print_change(&found, "running", out);
+    else
+        buf_printf(out, "rollout %s of %s goes on; the failures so far are accepted\n", found.id,
+                   found.version);
     return true;
 }
 
@@ -126,32 +158,31 @@ bool command_rollout_resume(const struct command_scene *scene, struct buf *out, 
                         " JOIN vehicles f USING (vehicle_id) WHERE v.deployment_id = %s "                    \
                         "AND " state_condition " ORDER BY f.name"
 
+#define ROLLOUT_TIMES                                                                                        \
+    LISTING_TIME("d.created_at") " AS created_at, " LISTING_TIME("d.finished_at") " AS finished_at"
+
 static const char rollouts_sql[] =
     "SELECT d.deployment_id, d.version, d.state, d.reason, d.wave, d.wave_count, d.waves, d.healthy_percent,"
-    " d.max_failures, c.*, d.package_name, d.signer, " LISTING_TIME(
-        "d.created_at") " AS created_at, " LISTING_TIME("d.finished_at") " AS finished_at FROM deployments "
-                                                                         "d, LATERAL (SELECT"
-                                                                         " count(*) FILTER (WHERE v.wave > "
-                                                                         "0) AS vehicles, count(*) FILTER "
-                                                                         "(WHERE v.state = 'healthy') AS "
-                                                                         "healthy,"
-                                                                         " count(*) FILTER "
-                                                                         "(WHERE " ROLLOUT_WAITS_FOR_OPERATOR
-                                                                         ") AS waiting_for_operator,"
-                                                                         " count(*) FILTER (WHERE v.state "
-                                                                         "IN " ROLLOUT_FAILED_STATES
-                                                                         ") AS failed"
-                                                                         " FROM deployment_vehicles v WHERE "
-                                                                         "v.deployment_id = d.deployment_id) "
-                                                                         "c";
-static const char rollouts_columns[] =
-    "deployment_id,version,state,reason,wave,wave_count,vehicles,healthy,waiting_for_operator,failed";
+    " d.max_failures, c.*, d.package_name, d.signer, " ROLLOUT_TIMES " FROM deployments d, LATERAL (SELECT"
+    " count(*) FILTER (WHERE v.wave > 0) AS vehicles,"
+    " count(*) FILTER (WHERE v.state = 'healthy') AS healthy,"
+    " count(*) FILTER (WHERE " ROLLOUT_WAITS_FOR_OPERATOR ") AS waiting_for_operator,"
+    " count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failed,"
+    " count(*) FILTER (WHERE v.state IN " ROLLOUT_OPEN_STATES " AND v.problem <> '') AS with_problem"
+    " FROM deployment_vehicles v WHERE v.deployment_id = d.deployment_id) c";
+static const char rollouts_columns[] = "deployment_id,version,state,reason,wave,wave_count,vehicles,healthy,"
+                                       "waiting_for_operator,failed,with_problem";
+
+#define VEHICLE_TIMES                                                                                        \
+    LISTING_TIME("v.offered_at")                                                                             \
+    " AS offered_at, " LISTING_TIME("v.changed_at") " AS changed_at, " LISTING_TIME(                         \
+        "v.looked_at") " AS looked_at"
 
 static const char vehicles_sql[] =
     "SELECT f.name, f.client_id, v.wave, v.state, v.waiting_for, v.reason, v.detail, v.problem,"
-    " v.previous_version, f.software_version, " LISTING_TIME("v.offered_at") " AS offered_at, " LISTING_TIME(
-        "v.changed_at") " AS changed_at FROM deployment_vehicles v JOIN vehicles f USING (vehicle_id)"
-                        " WHERE v.deployment_id = %s ORDER BY v.wave = 0, v.wave, f.name";
+    " v.previous_version, f.software_version, " VEHICLE_TIMES
+    " FROM deployment_vehicles v JOIN vehicles f USING (vehicle_id)"
+    " WHERE v.deployment_id = %s ORDER BY v.wave = 0, v.wave, f.name";
 
 static bool show(struct pg *pg, const struct command_scene *scene, const struct found *found, struct buf *out,
                  struct error *err)
@@ -197,27 +228,43 @@ bool command_rollout_status(const struct command_scene *scene, struct buf *out, 
     return buf_check(&all, "a query", err) && listing_print(pg, &listing, 1, scene->line->json, out, err);
 }
 
-bool command_rollout_abort(const struct command_scene *scene, struct buf *out, struct error *err)
+/* Who has it, and who gives it back: members of the object, or tables. */
+static bool list_aborted(const struct command_scene *scene, const struct found *found, struct buf *out,
+                         struct error *err)
 {
-    struct found found;
     SCOPE_BUF struct buf applied = BUF_LIMIT(SQL_BYTES);
     SCOPE_BUF struct buf leaving = BUF_LIMIT(SQL_BYTES);
-    if (!change_rollout(scene, &abort_change, &found, err))
-        return false;
     SCOPE_PG struct pg *pg = sync_db_open(scene->settings->db_url, err);
     if (pg == NULL)
         return false;
-    if (!scene->line->json)
-        buf_printf(out,
-                   "rollout %s of %s is aborted. Those that have it stay as they are (`updater rollback`"
-                   " on the machine goes back):\n\n",
-                   found.id, found.version);
-    buf_printf(&applied, NAMES("v.state IN ('healthy', 'approved', 'applying')"), found.id);
-    buf_printf(&leaving, NAMES("v.state = 'withdrawing'"), found.id);
+    buf_printf(&applied, NAMES("v.state IN ('healthy', 'approved', 'applying')"), found->id);
+    buf_printf(&leaving, NAMES("v.state = 'withdrawing'"), found->id);
     const struct listing listings[] = {
         {"applied", buf_text(&applied), "name,state,since", "none has it"},
         {"withdrawing", buf_text(&leaving), "name,since", "none has it queued"},
     };
     return buf_check(&applied, "a query", err) && buf_check(&leaving, "a query", err) &&
            listing_print(pg, listings, COUNT_OF(listings), scene->line->json, out, err);
+}
+
+bool command_rollout_abort(const struct command_scene *scene, struct buf *out, struct error *err)
+{
+    struct found found;
+    struct json_writer json;
+    SCOPE_BUF struct buf lists = BUF_LIMIT(LISTS_BYTES);
+    if (!change_rollout(scene, &abort_change, &found, err) || !list_aborted(scene, &found, &lists, err))
+        return false;
+    struct view shown = buf_view(&lists);
+    if (scene->line->json) {
+        begin_json(&found, "aborting", &json, out);
+        buf_append_byte(out, ',');
+        shown = (struct view){shown.data + 1, shown.size - 1}; /* behind its { */
+    } else {
+        buf_printf(out,
+                   "rollout %s of %s is aborted. Those that have it stay as they are (`updater rollback`"
+                   " on the machine goes back):\n\n",
+                   found.id, found.version);
+    }
+    buf_append_view(out, shown);
+    return true;
 }

@@ -6,8 +6,8 @@
 #define ROLLOUT_FAILED_STATES "('failed', 'rolled_back', 'rejected', 'refused')"
 /* Not at an end; of those the last five have been offered. */
 #define ROLLOUT_OPEN_STATES "('waiting', 'due', 'offered', 'queued', 'approved', 'applying', 'withdrawing')"
-/* v is deployment_vehicles */
-#define ROLLOUT_WAITS_FOR_OPERATOR "(v.state = 'queued' AND v.waiting_for = 'operator')"
+/* v is deployment_vehicles. One that the last look did not reach may be anything. */
+#define ROLLOUT_WAITS_FOR_OPERATOR "(v.state = 'queued' AND v.waiting_for = 'operator' AND v.problem = '')"
 
 #define ROLLOUT_SQL_COUNT                                                                                    \
     "SELECT count(*), count(*) FILTER (WHERE state = 'paused') FROM deployments"                             \
@@ -20,15 +20,18 @@
     " AND v.state IN " ROLLOUT_OPEN_STATES
 
 /* The rollouts that go on, in the order of struct open_rollout. Who has locked one moves it; others pass it
- * over. */
+ * over. What the newest healthy one proves is held against what was seen of the others after it: one that was
+ * waiting before that may have been approved together with it, and be dead. */
 #define ROLLOUT_SQL_OPEN                                                                                     \
     "WITH locked AS MATERIALIZED (SELECT * FROM deployments WHERE state IN ('running', 'aborting')"          \
     " ORDER BY deployment_id FOR UPDATE SKIP LOCKED)"                                                        \
     " SELECT d.deployment_id, d.version, d.state, d.wave, d.wave_count, d.healthy_percent, c.failures,"      \
     " d.max_failures + d.failures_accepted, c.judged, c.healthy, c.open FROM locked d, LATERAL ("            \
-    "SELECT count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failures,"                       \
+    "SELECT coalesce(max(h.changed_at), '-infinity') AS at FROM deployment_vehicles h"                       \
+    " WHERE h.deployment_id = d.deployment_id AND h.wave BETWEEN 1 AND d.wave AND h.state = 'healthy')"      \
+    " newest, LATERAL (SELECT count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failures,"     \
     " count(*) FILTER (WHERE v.wave BETWEEN 1 AND d.wave AND v.state <> 'withdrawn'"                         \
-    " AND NOT " ROLLOUT_WAITS_FOR_OPERATOR ") AS judged,"                                                    \
+    " AND NOT (" ROLLOUT_WAITS_FOR_OPERATOR " AND coalesce(v.looked_at > newest.at, false))) AS judged,"     \
     " count(*) FILTER (WHERE v.wave BETWEEN 1 AND d.wave AND v.state = 'healthy') AS healthy,"               \
     " count(*) FILTER (WHERE v.state IN " ROLLOUT_OPEN_STATES ") AS open"                                    \
     " FROM deployment_vehicles v WHERE v.deployment_id = d.deployment_id) c"
@@ -93,6 +96,7 @@
     " mark = CASE WHEN $3 = 'due' AND $4 = 'offered' THEN $9 ELSE mark END,"                                 \
     " previous_version = CASE WHEN $3 = 'due' AND $4 = 'offered' THEN $10 ELSE previous_version END,"        \
     " offered_at = CASE WHEN $3 = 'due' AND $4 = 'offered' THEN now() ELSE offered_at END,"                  \
+    " looked_at = CASE WHEN $8 = '' THEN now() ELSE looked_at END,"                                          \
     " attempts = CASE WHEN $8 = '' THEN 0 ELSE attempts + 1 END,"                                            \
     " next_at = now() + make_interval(secs => CASE WHEN $8 <> '' THEN"                                       \
     " least($12::int, $11::int * 2 ^ least(attempts, 10)) WHEN $3 <> $4 THEN 0 ELSE $11::int END),"          \

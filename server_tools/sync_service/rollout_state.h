@@ -44,9 +44,9 @@ struct rollout_counts {
     int64_t wave, wave_count;
     int64_t healthy_percent;
     int64_t failures, failures_allowed; /* of all vehicles: failed, rolled_back, rejected, refused */
-    int64_t judged;                     /* in the waves so far, but for those that wait for an operator */
-    int64_t healthy;                    /* in the waves so far */
-    int64_t open;                       /* have not come to an end, in any wave */
+    int64_t judged;  /* in the waves so far, but for those that are seen to wait for an operator */
+    int64_t healthy; /* in the waves so far */
+    int64_t open;    /* have not come to an end, in any wave */
 };
 
 enum rollout_step {

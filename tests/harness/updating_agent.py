@@ -29,6 +29,7 @@ class UpdatingAgent(FakeAgent):
         self.queued = []     # the time of each package that was new here
         self.withdrawals = 0
         self.garbage = None  # bytes: what /update/status answers instead
+        self.still = None    # an event: so long it says nothing to that
         super().__init__(folder, keys)
 
     def note(self, event, **more):
@@ -82,6 +83,8 @@ class UpdatingAgent(FakeAgent):
             self.end(self.ends, **({} if self.ends == COMMIT else {"reason": "not_healthy", "text": "made up: it broke"}))
 
     def update_status(self, request):
+        if self.still is not None:
+            self.still.wait(60)
         if self.garbage is not None:
             return request.raw(200, self.garbage, {"Content-Type": "application/json"})
         with self.lock:

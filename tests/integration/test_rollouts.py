@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import threading
 import time
 
 import pytest
@@ -138,6 +139,46 @@ def test_those_that_wait_for_an_operator_alone_prove_nothing(service, fleet, pac
     agents["a"].reject("not during the harvest")
     wait_for_state(service, "paused")
     assert rollout(service)["vehicles"][0]["detail"] == "not during the harvest"
+
+
+def test_those_that_die_while_they_wait_hold_the_wave(service, fleet, package):
+    """All are seen waiting; ten of them are approved, and six of those die before the next look."""
+    died = [f"died{number}" for number in range(6)]
+    well = [f"well{number}" for number in range(4)]
+    agents = fleet("z", **{name: {"approval": "operator"} for name in [*died, *well, "waits"]})
+    start(service, package, "--waves", "11,100%", "--healthy", "50%", "--vehicles", *died, *well, "waits", "z")
+    service.start()
+    wait_until(lambda: len(rollout(service)["waiting_for_operator"]) == 11, "all to wait")
+
+    def a_few_looks():
+        looks = len(agents["waits"].requests)
+        wait_until(lambda: agents["waits"].requests[looks:].count("GET /update/status") > 3, "some looks")
+        about = rollout(service)["rollouts"][0]
+        assert (about["wave"], about["healthy"], states(service)["z"]) == (1, 4, "waiting")
+        return about
+
+    for name in died:
+        agents[name].still = threading.Event()  # it takes the question and says nothing
+    for name in well:
+        agents[name].approve()
+    try:
+        wait_for_states(service, **dict.fromkeys(well, "healthy"))
+        a_few_looks()  # nobody has heard of the six since
+    finally:
+        for name in died:
+            agents[name].garbage = b"?"
+            agents[name].still.set()
+    wait_until(lambda: rollout(service)["rollouts"][0]["with_problem"] == 6, "the six to be missed")
+    about = a_few_looks()
+    assert (about["waiting_for_operator"], about["failed"], about["state"]) == (1, 0, "running")
+    shown = rollout(service)
+    assert [vehicle["name"] for vehicle in shown["vehicles"] if vehicle["problem"]] == died
+    assert [vehicle["name"] for vehicle in shown["waiting_for_operator"]] == ["waits"]
+
+    for name in died[:2]:
+        agents[name].garbage = None
+        agents[name].approve()
+    wait_for_states(service, z="healthy")  # 6 of 10, without the one that waits
 
 
 def test_too_many_failures_pause_it_and_people_are_told(service, fleet, package, postgres):
