@@ -37,3 +37,5 @@ cycle_parts := $(addprefix server_tools/sync_service/,cycle.c cycle_log.c fleet_
 $(call unit,server_tools/sync_service/cycle,$(cycle_parts))
 $(call unit,server_tools/sync_service/cycle_once,$(cycle_parts))
 $(call unit,server_tools/sync_service/cycle_log,server_tools/sync_service/cycle_log.c $(common_lib))
+notice_ways := $(addprefix server_tools/sync_service/,notice.c notice_email.c notice_telegram.c notice_webhook.c) $(common_lib)
+$(foreach way,email telegram webhook,$(call unit,server_tools/sync_service/notice_$(way),$(notice_ways)))
