@@ -113,7 +113,7 @@ static bool is_wanted(const struct entry *entry, const struct wanted *wanted)
 }
 
 /* Its slot, or the free one where it belongs. */
-static int32_t *find_slot(struct channel_book *book, const struct wanted *wanted)
+static int32_t *find_slot(const struct channel_book *book, const struct wanted *wanted)
 {
     size_t at = hash_of(wanted) & (book->slot_count - 1);
     while (book->slots[at] != NONE && !is_wanted(entry_at(book, book->slots[at]), wanted))
@@ -186,6 +186,12 @@ bool channel_book_by_name(struct channel_book *book, struct view name, int32_t *
         return error_set(err, ERR_INPUT, "a channel's name of %zu bytes: expected 1 to %d, none of them NUL",
                          name.size, CHANNEL_BOOK_NAME_BYTES - 1);
     return find_or_add(book, &wanted, index, err);
+}
+
+bool channel_book_knows_id(const struct channel_book *book, int32_t remote_id)
+{
+    const struct wanted wanted = {.remote_id = remote_id};
+    return book->slot_count > 0 && *find_slot(book, &wanted) != NONE;
 }
 
 int32_t channel_book_count(const struct channel_book *book)

@@ -26,6 +26,8 @@ bool channel_book_by_id(struct channel_book *book, int32_t remote_id, int32_t *i
                         struct error *err) MUST_USE;
 bool channel_book_by_name(struct channel_book *book, struct view name, int32_t *index,
                           struct error *err) MUST_USE;
+/* Whether it has come; none is added. */
+bool channel_book_knows_id(const struct channel_book *book, int32_t remote_id);
 
 int32_t channel_book_count(const struct channel_book *book);
 int32_t channel_book_remote_id(const struct channel_book *book, int32_t index); /* -1: by name */

@@ -371,6 +371,11 @@ size_t data_answer_row_count(const struct data_answer *answer)
     return answer->row_count;
 }
 
+const struct central_row *data_answer_rows(const struct data_answer *answer)
+{
+    return answer->rows;
+}
+
 struct central_row *data_answer_take_rows(struct data_answer *answer, size_t *count)
 {
     struct central_row *rows = answer->rows;

@@ -27,6 +27,7 @@ bool data_answer_end(struct data_answer *answer, struct error *err) MUST_USE;
 /* The vehicle has said that this is not all: known as soon as that member has come. */
 bool data_answer_truncated(const struct data_answer *answer);
 size_t data_answer_row_count(const struct data_answer *answer);
+const struct central_row *data_answer_rows(const struct data_answer *answer); /* so many; NULL: none */
 /* The rows, in the order of time; channel_id is the vehicle's number. malloc'ed, the caller's now; NULL when
  * there are none. */
 struct central_row *data_answer_take_rows(struct data_answer *answer, size_t *count);

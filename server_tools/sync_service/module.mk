@@ -6,7 +6,7 @@ $(call unit,server_tools/sync_service/agent_session,$(addprefix server_tools/syn
 $(call unit,server_tools/sync_service/agent_session_identity,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
 $(call unit,server_tools/sync_service/signer,server_tools/sync_service/signer.c $(common_lib))
 sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c room.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
-	writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
+	writer_numbers.c writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
 $(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c metrics.c write_job.c) server_tools/central/line_reader.c $(common_lib))
 $(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))

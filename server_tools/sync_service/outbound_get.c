@@ -10,6 +10,76 @@ enum {
     CACHE = 256, /* of the machine's numbers, while rows are gone through */
 };
 
+/* ---- a request ---- */
+
+static void print_target(char target[OUTBOUND_TARGET_BYTES], const char *path, const struct window *window)
+{
+    char from[RFC3339_US_BYTES];
+    char to[RFC3339_US_BYTES];
+    if (window == NULL) {
+        snprintf(target, OUTBOUND_TARGET_BYTES, "%s", path);
+        return;
+    }
+    rfc3339_format_us(from, window->from_us);
+    rfc3339_format_us(to, window->to_us);
+    snprintf(target, OUTBOUND_TARGET_BYTES, "%s?from=%s&to=%s", path, from, to);
+}
+
+static bool send_request(struct outbound_get *get, struct http_pool_request *request, struct error *err)
+{
+    struct outbound *outbound = get->outbound;
+    struct outbound_call *call = malloc(sizeof(*call));
+    if (call == NULL)
+        return error_set(err, ERR_MEMORY, "no memory for a request");
+    *call = (struct outbound_call){.outbound = outbound, .get = get};
+    request->context = call;
+    call->transfer = http_pool_start(outbound->scene->pool, request, err);
+    if (call->transfer == NULL) {
+        free(call);
+        return false;
+    }
+    get->call = call;
+    outbound->pending++;
+    return true;
+}
+
+/* request: how long and how much; the rest is the same for all. */
+static bool start(struct outbound_get *get, const char *what, const struct window *window,
+                  struct http_pool_request request, struct error *err)
+{
+    const struct outbound *outbound = get->outbound;
+    const struct vehicle *vehicle = &outbound->vehicle;
+    const char *key =
+        vehicle->api_key[0] != '\0' ? vehicle->api_key : outbound->scene->settings->vehicle_default_api_key;
+    char target[OUTBOUND_TARGET_BYTES];
+    char header[HEADER_BYTES];
+    print_target(target, what, window);
+    snprintf(header, sizeof(header), "X-API-Key: %s", key);
+    const char *const headers[] = {"Accept: application/json", header, NULL};
+    request.host = vehicle->host;
+    request.port = vehicle->api_port;
+    request.method = "GET";
+    request.target = target;
+    request.headers = headers;
+    request.floor_s = outbound->scene->settings->pull_timeout_s;
+    request.gzip = true;
+    get->what = what;
+    get->error.code = ERR_NONE;
+    get->truncated = false;
+    return send_request(get, &request, err) || error_wrap(err, "%s", what);
+}
+
+static struct http_pool_request small_request(const struct outbound_get *get,
+                                              void (*done)(void *context, struct http_transfer *transfer,
+                                                           const struct http_pool_answer *answer))
+{
+    return (struct http_pool_request){
+        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS,
+        .max_body_bytes = OUTBOUND_ANSWER_MAX_BYTES,
+        .done = done,
+    };
+}
+
 /* ---- the answer ---- */
 
 static void on_place(void *context)
@@ -72,97 +142,97 @@ static bool check_answer(struct outbound_get *get, const struct http_pool_answer
     return error_wrap(err, "%s", get->what);
 }
 
-static void on_done(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)
+/* NULL: nobody waits for it any more. */
+static struct outbound_get *end_call(struct outbound_call *call, const struct http_pool_answer *answer)
 {
-    struct outbound_call *call = context;
     struct outbound *outbound = call->outbound;
     struct outbound_get *get = call->get;
-    (void)transfer;
     free(call);
     metric_add(outbound->scene->metrics, METRIC_WIRE_BYTES, answer->wire_bytes);
     if (outbound_release(outbound) || get == NULL)
-        return;
+        return NULL;
     get->call = NULL;
     get->wire_bytes += answer->wire_bytes;
     get->status = answer->status;
     get->duration_us = answer->duration_us;
-    struct error err;
-    if (check_answer(get, answer, &err))
-        get->done(outbound, answer->body, NULL);
-    else
-        get->done(outbound, answer->body, &err);
+    return get;
 }
 
-/* ---- the request ---- */
+/* ---- rows of channels that nobody has heard of ---- */
 
-static void print_target(char target[OUTBOUND_TARGET_BYTES], const char *path, const struct window *window)
+static bool has_stranger(struct outbound_get *get)
 {
-    char from[RFC3339_US_BYTES];
-    char to[RFC3339_US_BYTES];
-    if (window == NULL) {
-        snprintf(target, OUTBOUND_TARGET_BYTES, "%s", path);
-        return;
-    }
-    rfc3339_format_us(from, window->from_us);
-    rfc3339_format_us(to, window->to_us);
-    snprintf(target, OUTBOUND_TARGET_BYTES, "%s?from=%s&to=%s", path, from, to);
+    return get->data != NULL && !get->truncated &&
+           outbound_channels_find_stranger(get->outbound, get->data, &get->stranger);
 }
 
-static bool send_request(struct outbound_get *get, struct http_pool_request *request, struct error *err)
+static bool take_channels(struct outbound_get *get, const struct http_pool_answer *answer, struct error *err)
 {
     struct outbound *outbound = get->outbound;
-    struct outbound_call *call = malloc(sizeof(*call));
-    if (call == NULL)
-        return error_set(err, ERR_MEMORY, "no memory for a request");
-    *call = (struct outbound_call){.outbound = outbound, .get = get};
-    request->done = on_done;
-    request->context = call;
-    call->transfer = http_pool_start(outbound->scene->pool, request, err);
-    if (call->transfer == NULL) {
-        free(call);
+    struct job_channel *channels;
+    size_t count;
+    if (answer->err != NULL) {
+        *err = *answer->err;
         return false;
     }
-    get->call = call;
-    outbound->pending++;
+    if (!check_status(get, answer->status, err) ||
+        !outbound_channels_read(answer->body, &channels, &count, err))
+        return false;
+    bool is_turn = get == &outbound->turn.get;
+    outbound_channels_take(outbound, is_turn ? outbound->turn.batch.last : NULL, channels, count);
     return true;
 }
 
-/* request: how long and how much; the rest is the same for all. */
-static bool start(struct outbound_get *get, const char *what, const struct window *window,
-                  struct http_pool_request request, struct error *err)
+static void on_channels(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)
 {
-    const struct outbound *outbound = get->outbound;
-    const struct vehicle *vehicle = &outbound->vehicle;
-    const char *key =
-        vehicle->api_key[0] != '\0' ? vehicle->api_key : outbound->scene->settings->vehicle_default_api_key;
-    char target[OUTBOUND_TARGET_BYTES];
-    char header[HEADER_BYTES];
-    print_target(target, what, window);
-    snprintf(header, sizeof(header), "X-API-Key: %s", key);
-    const char *const headers[] = {"Accept: application/json", header, NULL};
-    request.host = vehicle->host;
-    request.port = vehicle->api_port;
-    request.method = "GET";
-    request.target = target;
-    request.headers = headers;
-    request.floor_s = outbound->scene->settings->pull_timeout_s;
-    request.gzip = true;
-    get->what = what;
-    get->error.code = ERR_NONE;
-    get->truncated = false;
-    return send_request(get, &request, err) || error_wrap(err, "%s", what);
+    struct outbound_get *get = end_call(context, answer);
+    struct error err;
+    struct error why;
+    (void)transfer;
+    if (get == NULL)
+        return;
+    bool listed = take_channels(get, answer, &why);
+    get->what = "/data";
+    if (!listed)
+        error_set(&err, ERR_PROTOCOL, "/data: a row of channel %d, and /channels did not come again: %s",
+                  get->stranger, why.text);
+    else if (has_stranger(get))
+        error_set(&err, ERR_PROTOCOL,
+                  "/data: a row of channel %d, which /channels does not have: another vehicle's?",
+                  get->stranger);
+    else
+        err.code = ERR_NONE;
+    get->done(get->outbound, answer->body, err.code == ERR_NONE ? NULL : &err);
+}
+
+/* The machine may have got it since it was asked. */
+static bool ask_channels_again(struct outbound_get *get, struct error *err)
+{
+    return start(get, "/channels", NULL, small_request(get, on_channels), err);
+}
+
+/* ---- the requests ---- */
+
+static void on_done(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)
+{
+    struct outbound_get *get = end_call(context, answer);
+    struct error err;
+    (void)transfer;
+    if (get == NULL)
+        return;
+    bool taken = check_answer(get, answer, &err);
+    bool strange = taken && has_stranger(get);
+    if (strange && ask_channels_again(get, &err))
+        return;
+    get->done(get->outbound, answer->body, taken && !strange ? NULL : &err);
 }
 
 bool outbound_get_small(struct outbound_get *get, const char *what, const struct window *window,
                         struct error *err)
 {
-    const struct http_pool_request request = {
-        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS,
-        .max_body_bytes = OUTBOUND_ANSWER_MAX_BYTES,
-    };
     data_answer_free(get->data);
     get->data = NULL;
-    return start(get, what, window, request, err);
+    return start(get, what, window, small_request(get, on_done), err);
 }
 
 bool outbound_get_data(struct outbound_get *get, struct window window, struct error *err)
@@ -171,6 +241,7 @@ bool outbound_get_data(struct outbound_get *get, struct window window, struct er
         .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS * OUTBOUND_DATA_TIMES,
         .max_body_bytes = OUTBOUND_DATA_MAX_BYTES,
         .piece = on_piece,
+        .done = on_done,
     };
     data_answer_free(get->data);
     get->data = data_answer_new(window, err);
@@ -194,24 +265,6 @@ void outbound_get_clear(struct outbound_get *get)
 
 /* ---- its rows ---- */
 
-static int compare_ids(const void *a, const void *b)
-{
-    const int32_t *left = a;
-    const int32_t *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
-static bool find_channel(struct outbound *outbound, int32_t remote_id, int32_t *index, struct error *err)
-{
-    if (outbound->has_list &&
-        (outbound->listed_count == 0 || bsearch(&remote_id, outbound->listed, outbound->listed_count,
-                                                sizeof(remote_id), compare_ids) == NULL))
-        return error_set(err, ERR_PROTOCOL,
-                         "/data: a row of channel %d, which /channels does not have: another vehicle's?",
-                         remote_id);
-    return channel_book_by_id(outbound->book, remote_id, index, err);
-}
-
 bool outbound_get_rows(struct outbound_get *get, struct central_row **rows, size_t *count, struct error *err)
 {
     struct {
@@ -224,7 +277,7 @@ bool outbound_get_rows(struct outbound_get *get, struct central_row **rows, size
         int32_t remote_id = taken[i].channel_id;
         size_t slot = (size_t)remote_id % CACHE;
         if (cache[slot].remote_id != remote_id) {
-            if (!find_channel(get->outbound, remote_id, &cache[slot].index, err))
+            if (!channel_book_by_id(get->outbound->book, remote_id, &cache[slot].index, err))
                 return false;
             cache[slot].remote_id = remote_id;
         }

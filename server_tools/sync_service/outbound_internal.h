@@ -1,9 +1,10 @@
 /* The parts of the Outbound API's puller, inside outbound_*.c only:
- *   outbound_pull.c   one live turn, step by step
- *   outbound_commit.c how it ends, well or not
- *   outbound_gap.c    what is missing behind it, piece by piece, between and beside turns
- *   outbound_get.c    one request and its answer
- *   outbound_desk.c   hands what came to the writer, one job of a vehicle at a time
+ *   outbound_pull.c     one live turn, step by step
+ *   outbound_commit.c   how it ends, well or not
+ *   outbound_gap.c      what is missing behind it, piece by piece, between and beside turns
+ *   outbound_get.c      one request and its answer
+ *   outbound_channels.c which channels are the machine's
+ *   outbound_desk.c     hands what came to the writer, one job of a vehicle at a time
  * Threads: the loop's. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_OUTBOUND_INTERNAL_H
 #define SERVER_TOOLS_SYNC_SERVICE_OUTBOUND_INTERNAL_H
@@ -46,6 +47,7 @@ struct outbound_get {
     bool truncated;             /* it has said so: the rest is not waited for */
     struct gap_ticket place;    /* in the lane, of a large answer */
     bool has_place;             /* it may be large */
+    int32_t stranger;           /* a row's channel, for which /channels is asked again */
     struct error error;         /* why the answer was not taken */
     uint64_t wire_bytes;        /* of this and the requests before it, till they are counted */
     unsigned status;
@@ -61,10 +63,30 @@ bool outbound_get_small(struct outbound_get *get, const char *what, const struct
 bool outbound_get_data(struct outbound_get *get, struct window window, struct error *err) MUST_USE;
 /* Gives it up, the place back, frees the answer; no `done` follows. */
 void outbound_get_clear(struct outbound_get *get);
-/* The answer's rows, their channel_id an index of the book now. Errors: ERR_PROTOCOL (a channel that the
- * vehicle does not have), ERR_INPUT, ERR_MEMORY. */
+/* The answer's rows, their channel_id an index of the book now. Errors: ERR_INPUT (too many channels),
+ * ERR_MEMORY. */
 bool outbound_get_rows(struct outbound_get *get, struct central_row **rows, size_t *count,
                        struct error *err) MUST_USE;
+
+/* ---- which channels are the machine's ----
+ * A row is taken when its number is in the book, which has all that the tables knew when the service met the
+ * vehicle and all that came since; when /channels lists it; and when /channels lists nothing or could not be
+ * had. Else /channels is asked again, once for each answer of /data, and what it does not list then is
+ * another vehicle's. */
+
+/* The numbers that the tables know go into the book, then done (err: PostgreSQL, memory). False: it is not
+ * called. */
+bool outbound_channels_load(struct outbound *outbound,
+                            void (*done)(struct outbound *outbound, const struct error *err),
+                            struct error *err) MUST_USE;
+/* What /channels said. job: the turn's, which describes them; NULL: nothing does. The array is gone then. */
+void outbound_channels_take(struct outbound *outbound, struct write_job *job, struct job_channel *channels,
+                            size_t count);
+/* It could not be had. */
+void outbound_channels_forget(struct outbound *outbound);
+/* A row of a channel that is not the machine's, as far as is known now. */
+bool outbound_channels_find_stranger(const struct outbound *outbound, const struct data_answer *data,
+                                     int32_t *stranger);
 
 /* ---- what is to be committed ---- */
 
@@ -155,9 +177,11 @@ struct outbound {
     const struct sync_scene *scene;
     struct vehicle vehicle;
     struct channel_book *book;
-    int32_t *listed; /* the machine's channels as /channels had them last, sorted; NULL: never */
+    bool has_numbers; /* the tables' are in the book */
+    void (*numbers_came)(struct outbound *outbound, const struct error *err);
+    int32_t
+        *listed; /* the machine's channels as /channels has them, sorted; NULL: none, or it is not known */
     size_t listed_count;
-    bool has_list;
     char calls_itself[VEHICLE_NAME_BYTES];
 
     struct windows home; /* committed, or less */

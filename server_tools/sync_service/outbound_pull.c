@@ -49,29 +49,17 @@ static void on_status(struct outbound *outbound, struct view body, const struct 
     ask_channels(outbound);
 }
 
-/* ---- /channels ---- */
-
-static void take_channels(struct outbound *outbound, struct job_channel *channels, size_t count)
+static void ask_status(struct outbound *outbound)
 {
-    struct write_job *job = outbound->turn.batch.last;
-    int32_t *listed = count == 0 ? NULL : malloc(count * sizeof(*listed));
-    for (size_t i = 0; i < count && listed != NULL; i++)
-        listed[i] = channels[i].remote_id; /* in their order */
-    if (count == 0 || listed != NULL) {
-        free(outbound->listed);
-        outbound->listed = listed;
-        outbound->listed_count = count;
-        outbound->has_list = true;
-    }
-    if (count == 0) { /* it describes none: what is known of others stays */
-        free(channels);
-        return;
-    }
-    free(job->channels);
-    job->channels = channels;
-    job->channel_count = count;
-    job->described_us = outbound->turn.now_us;
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    turn->get.done = on_status;
+    turn->get.what = "/status";
+    if (!outbound_get_small(&turn->get, "/status", NULL, &err))
+        outbound_turn_fail(outbound, &err);
 }
+
+/* ---- /channels ---- */
 
 static void on_channels(struct outbound *outbound, struct view body, const struct error *err)
 {
@@ -82,10 +70,12 @@ static void on_channels(struct outbound *outbound, struct view body, const struc
         error_wrap(&why, "/channels");
         err = &why;
     }
-    if (err == NULL)
-        take_channels(outbound, channels, count);
-    else
+    if (err == NULL) {
+        outbound_channels_take(outbound, outbound->turn.batch.last, channels, count);
+    } else {
+        outbound_channels_forget(outbound);
         outbound_turn_note(&outbound->turn.result, err->text);
+    }
     ask_live(outbound);
 }
 
@@ -288,6 +278,19 @@ static void ask_alarms(struct outbound *outbound)
 
 /* ---- the table of functions ---- */
 
+/* The first turn alone: which channels the tables know. */
+static void on_numbers(struct outbound *outbound, const struct error *err)
+{
+    struct error why;
+    if (err == NULL) {
+        ask_status(outbound);
+        return;
+    }
+    why = *err;
+    error_wrap(&why, "PostgreSQL");
+    outbound_turn_not_ours(outbound, &why);
+}
+
 static void begin_turn(struct outbound *outbound)
 {
     struct outbound_turn *turn = &outbound->turn;
@@ -298,13 +301,12 @@ static void begin_turn(struct outbound *outbound)
     turn->alarms = (struct window){0, 0};
     turn->met = turn->ahead_home = turn->alarms_came = false;
     turn->get.wire_bytes = 0;
-    turn->get.done = on_status;
-    turn->get.what = "/status";
     turn->batch = (struct outbound_batch){.last = outbound_job(outbound, LANE_LIVE, &err)};
-    if (turn->batch.last == NULL)
+    bool begun = turn->batch.last != NULL;
+    if (begun && outbound->has_numbers)
+        ask_status(outbound);
+    else if (!begun || !outbound_channels_load(outbound, on_numbers, &err))
         outbound_turn_not_ours(outbound, &err);
-    else if (!outbound_get_small(&turn->get, "/status", NULL, &err))
-        outbound_turn_fail(outbound, &err);
 }
 
 static void start(struct puller *puller, const struct vehicle *vehicle,

@@ -29,6 +29,7 @@ void write_job_free(struct write_job *job)
     if (job == NULL)
         return;
     free(job->channels);
+    free(job->numbers);
     free(job->rows);
     free(job->alarms);
     free(job);

@@ -92,6 +92,11 @@ struct write_job {
         *channels; /* all that the machine has, or NULL; malloc'ed, the job's own, as the next two */
     size_t channel_count;
     int64_t described_us; /* as of when (channel_config.synced_at) */
+    /* Which of the machine's numbers have a channel, before the job itself says anything of them: read when
+     * it asks. Out: malloc'ed, the job's own; those of the channels that were made last first. */
+    bool asks_numbers;
+    int32_t *numbers;
+    size_t number_count;
     /* channel_id of a row: an index of the book (channel_book.h). Any order; repeated keys do no harm. */
     struct central_row *rows;
     size_t row_count;

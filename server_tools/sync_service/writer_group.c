@@ -161,8 +161,8 @@ static bool hold(struct held_jobs *held, struct error *err)
 
 static bool write_parts(const struct held_jobs *held, enum write_way way, struct error *err)
 {
-    return write_descriptions(held, err) && write_channel_ids(held, err) && write_rows(held, way, err) &&
-           write_alarms(held, err) && write_states(held, err);
+    return write_numbers(held, err) && write_descriptions(held, err) && write_channel_ids(held, err) &&
+           write_rows(held, way, err) && write_alarms(held, err) && write_states(held, err);
 }
 
 static bool write_in_transaction(struct held_jobs *held, enum write_way way, struct error *err)

@@ -58,6 +58,9 @@ struct held_jobs {
 /* NULL: none of these vehicles. */
 struct write_job *held_job_of(const struct held_jobs *held, int64_t vehicle_id);
 
+/* writer_numbers.c: which of the machine's numbers have channels, for jobs that ask. */
+bool write_numbers(const struct held_jobs *held, struct error *err) MUST_USE;
+
 /* writer_channels.c: what machines say of their channels, and the central ids of all that came in. */
 bool write_descriptions(const struct held_jobs *held, struct error *err) MUST_USE;
 bool write_channel_ids(const struct held_jobs *held, struct error *err) MUST_USE;

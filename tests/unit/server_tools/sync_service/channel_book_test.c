@@ -53,6 +53,20 @@ static void channels_are_numbered_as_they_come(void **state)
     channel_book_free(book);
 }
 
+static void asking_adds_nothing(void **state)
+{
+    (void)state;
+    struct channel_book *book = open_book();
+    assert_false(channel_book_knows_id(book, 900));
+    assert_int_equal(by_id(book, 900), 0);
+    assert_int_equal(by_name(book, "oil"), 1);
+    assert_true(channel_book_knows_id(book, 900));
+    assert_false(channel_book_knows_id(book, 901));
+    assert_false(channel_book_knows_id(book, -1)); /* no name's number */
+    assert_int_equal(channel_book_count(book), 2);
+    channel_book_free(book);
+}
+
 static void as_many_as_a_machine_may_have_and_no_more(void **state)
 {
     (void)state;
@@ -129,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channels_are_numbered_as_they_come),
+        cmocka_unit_test(asking_adds_nothing),
         cmocka_unit_test(as_many_as_a_machine_may_have_and_no_more),
         cmocka_unit_test(a_name_that_is_none_is_refused),
         cmocka_unit_test(the_writer_s_notes_are_kept_until_they_are_reset),

@@ -122,6 +122,48 @@ static void what_changed_is_kept_and_what_did_not_costs_nothing(void **state)
                      2);
 }
 
+static char numbers_said[64]; /* "vehicle:number number;" of the jobs that have asked */
+
+static void note_numbers(void *context, struct write_job *job, const struct error *err)
+{
+    size_t at = strlen(numbers_said);
+    at += (size_t)snprintf(numbers_said + at, sizeof(numbers_said) - at, "%d:", (int)job->vehicle_id);
+    for (size_t i = 0; i < job->number_count; i++)
+        at += (size_t)snprintf(numbers_said + at, sizeof(numbers_said) - at, "%d ", (int)job->numbers[i]);
+    snprintf(numbers_said + at, sizeof(numbers_said) - at, ";");
+    world_job_done(context, job, err);
+}
+
+static struct write_job *asking(struct world *world, int64_t vehicle_id)
+{
+    struct write_job *job = world_job(world, vehicle_id);
+    job->asks_numbers = true;
+    job->done = note_numbers;
+    return job;
+}
+
+static void whoever_asks_is_told_which_numbers_are_known(void **state)
+{
+    struct world *world = *state;
+    world_write(world, describing(world, "engine_rpm", "oil", -2));
+    world_sql(world, "INSERT INTO channel_config (vehicle_id, channel_id, remote_id, name) VALUES"
+                     " (1, 9, 900, 'retired'), (1, 10, NULL, 'signed'), (3, 1, 5, 'brake')");
+    numbers_said[0] = '\0';
+    world_write(world, asking(world, 1));
+    assert_string_equal(numbers_said, "1:900 8 7 ;"); /* those that were made last first */
+    numbers_said[0] = '\0';
+    writer_put(world->writer, world_job(world, 1)); /* it does not ask */
+    writer_put(world->writer, asking(world, 2));
+    writer_put(world->writer, asking(world, 3));
+    world_run(world, 3);
+    assert_int_equal(world->failed, 0);
+    assert_non_null(strstr(numbers_said, "2:;"));
+    assert_non_null(strstr(numbers_said, "3:5 ;"));
+    assert_int_equal(strlen(numbers_said), strlen("2:;3:5 ;"));
+    assert_string_equal(channels(world),
+                        "engine_rpm=7:0 oil=8:0 retired=900:0 signed=:0"); /* none was made */
+}
+
 static void signed_readings_come_by_name(void **state)
 {
     struct world *world = *state;
@@ -196,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_number_that_means_another_name_is_another_channel, setup, teardown),
         cmocka_unit_test_setup_teardown(a_channel_that_is_called_like_a_placeholder_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(what_changed_is_kept_and_what_did_not_costs_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_asks_is_told_which_numbers_are_known, setup, teardown),
         cmocka_unit_test_setup_teardown(signed_readings_come_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(alarms_are_of_the_channel_that_they_name, setup, teardown),
     };
