@@ -8,7 +8,7 @@
 #include "common/base/text.h"
 #include "common/os/file.h"
 
-enum { FOUND_SHOWN_BYTES = 80 };
+enum { FOUND_SHOWN_BYTES = 80, MS_PER_S = 1000, FRACTION_DIGITS = 3 };
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -121,6 +121,33 @@ static bool set_number(const struct config_key *key, int64_t *out, struct view v
     return true;
 }
 
+/* Digits, perhaps a point and up to three more: whole milliseconds. */
+static bool parse_seconds(struct view text, int64_t *out_ms)
+{
+    struct view fraction = text;
+    struct view whole = text_cut(&fraction, '.');
+    int64_t seconds = 0;
+    uint64_t ms = 0;
+    bool has_point = whole.size < text.size;
+    if (!text_parse_i64(whole, 0, INT64_MAX / MS_PER_S - 1, &seconds) ||
+        (has_point && (fraction.size > FRACTION_DIGITS || !text_parse_u64(fraction, MS_PER_S - 1, &ms))))
+        return false;
+    for (size_t digits = fraction.size; has_point && digits < FRACTION_DIGITS; digits++)
+        ms *= 10;
+    *out_ms = seconds * MS_PER_S + (int64_t)ms;
+    return true;
+}
+
+static bool set_seconds(const struct config_key *key, int64_t *out, struct view value, struct error *err)
+{
+    int64_t ms;
+    if (!parse_seconds(value, &ms) || ms < key->min || ms > key->max)
+        return error_set(err, ERR_USAGE, "expected seconds from %g to %g, with at most %d decimals",
+                         (double)key->min / MS_PER_S, (double)key->max / MS_PER_S, FRACTION_DIGITS);
+    *out = ms;
+    return true;
+}
+
 /* A file that the config names must be there; one that is only the default need not. */
 static bool set_path(const struct reader *reader, char *out, struct view value, struct error *err)
 {
@@ -159,6 +186,8 @@ static bool set_value(const struct reader *reader, const struct config_key *key,
         return set_text(out, value, err);
     case CONFIG_NUMBER:
         return set_number(key, out, value, err);
+    case CONFIG_SECONDS:
+        return set_seconds(key, out, value, err);
     case CONFIG_BOOL:
         return set_bool(out, value, err);
     case CONFIG_CHOICE:

@@ -16,10 +16,11 @@ enum {
 };
 
 enum config_kind {
-    CONFIG_TEXT,   /* char[CONFIG_TEXT_BYTES] */
-    CONFIG_NUMBER, /* int64_t */
-    CONFIG_BOOL,   /* bool: yes or no */
-    CONFIG_CHOICE, /* int: index into choices */
+    CONFIG_TEXT,    /* char[CONFIG_TEXT_BYTES] */
+    CONFIG_NUMBER,  /* int64_t */
+    CONFIG_SECONDS, /* int64_t, in milliseconds: 10, 10.0 and 0.25 stand in the file */
+    CONFIG_BOOL,    /* bool: yes or no */
+    CONFIG_CHOICE,  /* int: index into choices */
     CONFIG_PATH,   /* char[CONFIG_TEXT_BYTES]; relative to the file's folder; a missing file stops the program
                     */
     CONFIG_REPEAT, /* struct config_lines: every value of the key, in order */
@@ -39,7 +40,7 @@ struct config_key {
     size_t offset;             /* into the target struct */
     const char *default_value; /* as it would stand in the file; NULL: unset ("" for texts) */
     const char *help;          /* one line, written above the key by config_write_defaults */
-    int64_t min, max;          /* CONFIG_NUMBER */
+    int64_t min, max;          /* CONFIG_NUMBER; CONFIG_SECONDS: in milliseconds */
     const char *choices;       /* CONFIG_CHOICE: "auto|yes|no" */
     /* CONFIG_CUSTOM and CONFIG_REPEAT: called for each value; says what was expected in err. */
     bool (*check)(const char *value, struct error *err);

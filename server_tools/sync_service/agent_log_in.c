@@ -72,7 +72,7 @@ static void fail(struct agent_log_in *log_in, const struct error *err)
 static bool start_request(struct agent_log_in *log_in, struct http_pool_request *request, struct error *err)
 {
     agent_peer_address(&log_in->peer, request);
-    request->total_ms = log_in->scene->settings->pull_timeout_s * 1000;
+    request->total_ms = log_in->scene->settings->pull_timeout_ms;
     request->max_body_bytes = LOG_IN_ANSWER_MAX_BYTES;
     request->context = log_in;
     log_in->transfer = http_pool_start(log_in->scene->pool, request, err);

@@ -173,7 +173,7 @@ static enum step_way ask_status(struct agent_pull *pull, struct error *err)
     const struct http_pool_request request = {
         .method = "GET",
         .target = "/status",
-        .total_ms = pull->scene->settings->pull_timeout_s * 1000,
+        .total_ms = pull->scene->settings->pull_timeout_ms,
         .max_body_bytes = AGENT_ANSWER_MAX_BYTES,
         .done = status_done,
         .context = pull,

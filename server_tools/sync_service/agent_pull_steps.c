@@ -71,7 +71,7 @@ enum step_way agent_pull_beginning(struct agent_pull *pull, struct error *err)
         .session = pull->session,
         .ask = &ask,
         .line_max_bytes = INFO_LINE_MAX_BYTES,
-        .floor_s = pull->scene->settings->pull_timeout_s,
+        .floor_s = sync_pull_floor_s(pull->scene->settings),
         .on_line = ignore_line,
         .done = beginning_found,
         .context = pull,
@@ -134,7 +134,7 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
         .home = pull->home,
         .ask = &ask,
         .lane = LANE_LIVE,
-        .floor_s = pull->scene->settings->pull_timeout_s,
+        .floor_s = sync_pull_floor_s(pull->scene->settings),
         .until = INT64_MAX,
         .hold_rest = true,
         .done = readings_done,
@@ -178,7 +178,7 @@ enum step_way agent_pull_channels(struct agent_pull *pull, struct error *err)
     if (!pull->status.channels || pull->status.store_id[0] == '\0' || !due)
         return STEP_SKIPPED;
     const struct export_ask ask = ask_of(pull, "channels");
-    pull->small = agent_small_start(pull->session, &ask, pull->scene->settings->pull_timeout_s, book,
+    pull->small = agent_small_start(pull->session, &ask, sync_pull_floor_s(pull->scene->settings), book,
                                     channels_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
 }
@@ -246,7 +246,7 @@ enum step_way agent_pull_alarms(struct agent_pull *pull, struct error *err)
         return STEP_SKIPPED;
     }
     ask.after = position->alarms;
-    pull->small = agent_small_start(pull->session, &ask, pull->scene->settings->pull_timeout_s,
+    pull->small = agent_small_start(pull->session, &ask, sync_pull_floor_s(pull->scene->settings),
                                     agent_home_book(pull->home), alarms_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
 }

@@ -101,3 +101,20 @@ bool chores_prepare(struct chores *chores, struct error *err)
         *err = problem;
     return false;
 }
+
+void chores_run_once(struct chores *chores)
+{
+    struct error problem;
+    SCOPE_PG struct pg *pg = sync_db_open(chores->settings->db_url, &problem);
+    if (pg == NULL) {
+        log_warn(chores->log, "PostgreSQL: %s", problem.text);
+        return;
+    }
+    for (size_t i = 0; i < chores->count; i++) {
+        const struct chore *chore = &chores->list[i];
+        if (chore->run(chore->context, pg, &problem))
+            continue;
+        pg_rollback(pg); /* whatever it left open */
+        log_warn(chores->log, "%s: %s", chore->name, problem.text);
+    }
+}

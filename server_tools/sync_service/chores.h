@@ -30,4 +30,7 @@ void chores_add(struct chores *chores, const struct chore *chore);
  * `schema` does it as soon as it can. Errors: what else is wrong with the database. */
 bool chores_prepare(struct chores *chores, struct error *err) MUST_USE;
 
+/* Each of them once, where no keeper does it (`once`). What fails is said in the log. */
+void chores_run_once(struct chores *chores);
+
 #endif

@@ -14,13 +14,14 @@ struct command_line {
     const char *config;
     bool check_config, json, quiet;
     /* vehicle add, vehicle set; once */
-    const char *vehicle, *host, *transport, *agent_port, *api_port, *api_key, *name, *kind, *client_id,
-        *fingerprint, *accept_new_host, *silent_after;
+    const char *vehicle, *host, *transport, *agent_port, *api_port, *api_key, *api_key_file, *name, *kind,
+        *client_id, *fingerprint, *accept_new_host, *silent_after;
     /* rollout */
     const char *waves, *max_failures, *healthy, *public_key;
     struct option_list vehicles;
     /* notify */
-    const char *user, *channel, *target, *kinds, *min_severity, *quiet_hours, *time_zone, *secret;
+    const char *user, *channel, *target, *kinds, *min_severity, *quiet_hours, *time_zone, *secret,
+        *secret_file;
     /* the words behind the command's own: NAME, PACKAGE ... */
     const char *const *words;
     size_t word_count;
@@ -33,8 +34,8 @@ struct command_scene {
     struct log *log;
 };
 
-/* Results go to out (printed also when the command fails); False with err: said on stderr, and the exit code
- * is its. */
+/* Results go to out (printed also when the command fails): lines for people, with --json one JSON object.
+ * False with err: said on stderr, and the exit code is its. */
 typedef bool command_run(const struct command_scene *scene, struct buf *out, struct error *err);
 
 struct command {

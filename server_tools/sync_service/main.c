@@ -4,16 +4,16 @@
 
 #include "common/base/text.h"
 #include "common/net/http_client.h"
-#include "server_tools/sync_service/commands.h"
-#include "server_tools/sync_service/service.h"
+#include "server_tools/sync_service/secret_options.h"
+#include "server_tools/sync_service/sync_daemon.h"
 
 enum { GO_ON = -1, OUTPUT_MAX_BYTES = 64 * 1024 * 1024 /* the list of 100,000 vehicles */ };
 
-static const char usage[] = "sync_service --config FILE [--check-config]\n"
+static const char usage[] = "sync_service --config FILE [--check-config [--json]]\n"
                             "sync_service --config FILE once [--vehicle NAME]\n"
                             "sync_service --config FILE migrate | status [--json]\n"
                             "sync_service --config FILE vehicle add NAME --host HOST [--transport "
-                            "agent|outbound|push] [--api-key KEY] ...\n"
+                            "agent|outbound|push] [--api-key-file FILE] ...\n"
                             "sync_service --config FILE vehicle list | set NAME ... | remove NAME\n"
                             "sync_service --config FILE notify add --user EMAIL --channel HOW ... | list | "
                             "remove RULE | test RULE\n"
@@ -44,7 +44,9 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
         option_text("agent-port", &line->agent_port, "PORT", "vehicle: of the signed session (9876)"),
         option_text("api-port", &line->api_port, "PORT", "vehicle: of the Outbound API (8001)"),
         option_text("api-key", &line->api_key, "KEY",
-                    "vehicle: its X-API-Key; \"\": VEHICLE_DEFAULT_API_KEY"),
+                    "vehicle: its X-API-Key, for all to see; \"\": VEHICLE_DEFAULT_API_KEY"),
+        option_text("api-key-file", &line->api_key_file, "FILE",
+                    "vehicle: the same from a file (0600); -: from standard input"),
         option_text("name", &line->name, "NAME", "vehicle set: its new name"),
         option_text("kind", &line->kind, "KIND", "vehicle: vehicle, plant, tracker or robot"),
         option_text("client-id", &line->client_id, "ID", "vehicle: as sync_client calls it (NAME)"),
@@ -74,6 +76,8 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
                     "notify: only critical alarms are sent then, the rest at their end"),
         option_text("time-zone", &line->time_zone, "ZONE", "notify: of the quiet hours: Europe/Kyiv (UTC)"),
         option_text("secret", &line->secret, "TEXT", "notify: signs a webhook's calls (one is made)"),
+        option_text("secret-file", &line->secret_file, "FILE",
+                    "notify: the same from a file (0600); -: from standard input"),
     };
     const struct program program = {
         .name = "sync_service",
@@ -86,12 +90,6 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
     return options_parse(&program, argc, argv, words);
 }
 
-static void set_log(struct log *log, const struct command_line *line, const struct sync_settings *settings)
-{
-    log->level = line->quiet ? LOG_ERROR : (enum log_level)settings->log_level;
-    log->format = (enum log_format)settings->log_format;
-}
-
 static bool run_command(const struct command_scene *scene, const struct command *command, struct error *err)
 {
     SCOPE_BUF struct buf out = BUF_LIMIT(OUTPUT_MAX_BYTES);
@@ -101,45 +99,24 @@ static bool run_command(const struct command_scene *scene, const struct command 
     return done;
 }
 
-/* Read anew after each SIGHUP: what is wrong then is said, and the service goes on as it was. */
-static bool run_service(const struct command_line *line, struct sync_settings *settings, struct log *log,
-                        struct error *err)
-{
-    bool reload = true;
-    bool ok = true;
-    while (ok && reload) {
-        struct service service;
-        ok = service_open(&service, settings, clock_system(), log, true, err) &&
-             service_run(&service, &reload, err);
-        service_close(&service);
-        struct error problem;
-        if (!ok || !reload)
-            continue;
-        if (sync_settings_load(line->config, false, log, settings, &problem))
-            set_log(log, line, settings);
-        else
-            log_error(log, "the config is not read anew: %s", problem.text);
-    }
-    return ok;
-}
-
 static bool run(struct command_line *line, const struct option_list *words, struct log *log,
                 struct error *err)
 {
     struct sync_settings settings;
     if (!sync_settings_load(line->config, line->check_config, log, &settings, err))
         return false;
-    set_log(log, line, &settings);
+    sync_settings_log(&settings, line->quiet, log);
     if (line->check_config)
-        return printf("ok\n") > 0;
+        return printf("%s\n", line->json ? "{\"ok\":true}" : "ok") > 0;
     if (!http_client_global_init(err))
         return false;
     signal(SIGPIPE, SIG_IGN);
     if (words->count == 0)
-        return run_service(line, &settings, log, err);
+        return sync_daemon_run(line, &settings, log, err);
+    struct secret_texts secrets;
     const struct command *command = command_find(words, line, err);
     const struct command_scene scene = {line, &settings, clock_system(), log};
-    return command != NULL && run_command(&scene, command, err);
+    return command != NULL && secret_options_read(line, &secrets, err) && run_command(&scene, command, err);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/decimal.h"
+#include "common/base/text.h"
 #include "common/net/http_server.h"
 
 /* https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4) and .../practices/naming/
@@ -70,10 +71,20 @@ static const struct family {
                                         "When the last cycle ended, Unix time."},
 };
 
+enum { BIND_BYTES = 512 };
+
+/* Where they are to be had. */
+struct place {
+    struct http_server *server;
+    struct log log;
+    char bind[BIND_BYTES];
+    uint16_t port;
+};
+
 struct metrics {
     _Atomic uint64_t counters[METRIC_VEHICLES];
     _Atomic double gauges[METRICS - METRIC_VEHICLES];
-    struct http_server *server; /* NULL: not served */
+    struct place *place; /* NULL: nowhere */
 };
 
 struct metrics *metrics_new(struct error *err)
@@ -84,11 +95,19 @@ struct metrics *metrics_new(struct error *err)
     return metrics;
 }
 
+static void free_place(struct place *place)
+{
+    if (place == NULL)
+        return;
+    http_server_stop(place->server);
+    free(place);
+}
+
 void metrics_free(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    http_server_stop(metrics->server);
+    free_place(metrics->place);
     free(metrics);
 }
 
@@ -144,22 +163,71 @@ static void answer(struct http_request *request)
         http_answer_error(request, 503, "no_memory", NULL);
 }
 
+static bool start_server(struct metrics *metrics, struct place *place, const struct clock *clock,
+                         struct error *err)
+{
+    static const struct http_route routes[] = {{.method = HTTP_GET, .path = "/metrics", .handle = answer}};
+    place->server = http_server_start(&(struct http_server_config){.bind = place->bind,
+                                                                   .port = place->port,
+                                                                   .routes = routes,
+                                                                   .route_count = COUNT_OF(routes),
+                                                                   .context = metrics,
+                                                                   .log = &place->log,
+                                                                   .clock = clock},
+                                      err);
+    return place->server != NULL || error_wrap(err, "METRICS_PORT");
+}
+
+static struct place *new_place(const char *bind, uint16_t port, const struct log *log, struct error *err)
+{
+    struct place *place = calloc(1, sizeof(*place));
+    if (place == NULL || !text_copy(place->bind, sizeof(place->bind), view_of(bind))) {
+        error_set(err, place == NULL ? ERR_MEMORY : ERR_USAGE, "METRICS_BIND: expected an address");
+        free(place);
+        return NULL;
+    }
+    place->port = port;
+    place->log = log != NULL ? *log : (struct log){.fd = -1};
+    return place;
+}
+
+/* A port is one's alone, whatever the address: of the same one the old server goes first, and comes back when
+ * the new one cannot be. */
+static bool move_to(struct metrics *metrics, struct place *place, const struct clock *clock,
+                    struct error *err)
+{
+    struct place *old = metrics->place;
+    bool collides = old != NULL && old->port == place->port;
+    if (collides) {
+        http_server_stop(old->server);
+        old->server = NULL;
+    }
+    if (start_server(metrics, place, clock, err)) {
+        free_place(old);
+        metrics->place = place;
+        return true;
+    }
+    struct error again;
+    if (collides && !start_server(metrics, old, clock, &again))
+        log_error(&old->log, "metrics are not served any more: %s", again.text);
+    free_place(place);
+    return false;
+}
+
 bool metrics_serve(struct metrics *metrics, const char *bind, uint16_t port, const struct clock *clock,
                    const struct log *log, struct error *err)
 {
-    static const struct http_route routes[] = {{.method = HTTP_GET, .path = "/metrics", .handle = answer}};
-    if (port == 0)
+    const struct place *old = metrics->place;
+    if (port == 0) {
+        free_place(metrics->place);
+        metrics->place = NULL;
         return true;
-    metrics->server = http_server_start(&(struct http_server_config){.bind = bind,
-                                                                     .port = port,
-                                                                     .routes = routes,
-                                                                     .route_count = COUNT_OF(routes),
-                                                                     .context = metrics,
-                                                                     .log = log,
-                                                                     .clock = clock},
-                                        err);
-    if (metrics->server == NULL)
-        return error_wrap(err, "METRICS_PORT");
-    log_info(log, "metrics: http://%s:%u/metrics", bind, port);
+    }
+    if (old != NULL && old->server != NULL && old->port == port && strcmp(old->bind, bind) == 0)
+        return true;
+    struct place *place = new_place(bind, port, log, err);
+    if (place == NULL || !move_to(metrics, place, clock, err))
+        return false;
+    log_info(&place->log, "metrics: http://%s:%u/metrics", bind, port);
     return true;
 }

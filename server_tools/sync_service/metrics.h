@@ -58,7 +58,8 @@ void metric_set(struct metrics *metrics, enum metric metric, double value);
 /* What GET /metrics answers, as of now. out: METRICS_MAX_BYTES are enough. */
 void metrics_write(const struct metrics *metrics, struct buf *out);
 
-/* Serves GET /metrics. port 0: nothing is done. Errors: as http_server_start. */
+/* Serves GET /metrics there, and no longer where it did before; port 0: nowhere. False: it is served where it
+ * was. log: copied; NULL: silent. Errors: as http_server_start. Threads: one at a time. */
 bool metrics_serve(struct metrics *metrics, const char *bind, uint16_t port, const struct clock *clock,
                    const struct log *log, struct error *err) MUST_USE;
 

@@ -57,6 +57,8 @@ static bool run_once(struct service *service, const struct command_scene *scene,
         *err = outcome.error;
         return false;
     }
+    if (scene->line->vehicle == NULL)
+        chores_run_once(&service->chores);
     print_totals(&outcome.totals, scene->line->json, out);
     size_t failed = outcome.totals.timeout + outcome.totals.error;
     return failed == 0 ||
@@ -67,8 +69,9 @@ static bool run_once(struct service *service, const struct command_scene *scene,
 bool command_once(const struct command_scene *scene, struct buf *out, struct error *err)
 {
     struct service service;
-    bool done = service_open(&service, scene->settings, scene->clock, scene->log, false, err) &&
-                run_once(&service, scene, out, err);
+    const struct service_config config = {
+        .settings = scene->settings, .clock = scene->clock, .log = scene->log};
+    bool done = service_open(&service, &config, err) && run_once(&service, scene, out, err);
     service_close(&service);
     return done;
 }

@@ -6,7 +6,6 @@
 
 enum {
     HEADER_BYTES = CONFIG_TEXT_BYTES + 16,
-    S_MS = 1000,
     CACHE = 256, /* of the machine's numbers, while rows are gone through */
 };
 
@@ -61,7 +60,7 @@ static bool start(struct outbound_get *get, const char *what, const struct windo
     request.method = "GET";
     request.target = target;
     request.headers = headers;
-    request.floor_s = outbound->scene->settings->pull_timeout_s;
+    request.floor_s = sync_pull_floor_s(outbound->scene->settings);
     request.gzip = true;
     get->what = what;
     get->error.code = ERR_NONE;
@@ -74,7 +73,7 @@ static struct http_pool_request small_request(const struct outbound_get *get,
                                                            const struct http_pool_answer *answer))
 {
     return (struct http_pool_request){
-        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS,
+        .total_ms = get->outbound->scene->settings->pull_timeout_ms,
         .max_body_bytes = OUTBOUND_ANSWER_MAX_BYTES,
         .done = done,
     };
@@ -238,7 +237,7 @@ bool outbound_get_small(struct outbound_get *get, const char *what, const struct
 bool outbound_get_data(struct outbound_get *get, struct window window, struct error *err)
 {
     const struct http_pool_request request = {
-        .total_ms = get->outbound->scene->settings->pull_timeout_s * S_MS * OUTBOUND_DATA_TIMES,
+        .total_ms = get->outbound->scene->settings->pull_timeout_ms * OUTBOUND_DATA_TIMES,
         .max_body_bytes = OUTBOUND_DATA_MAX_BYTES,
         .piece = on_piece,
         .done = on_done,

@@ -7,7 +7,6 @@
 #include "common/net/json_writer.h"
 
 enum {
-    S_MS = 1000,
     ANSWER_MAX_BYTES = 64 * 1024,
     HEADER_BYTES = ROLLOUT_SIGNATURE_BYTES + 64,
     WITHDRAW_BODY_BYTES = 256,
@@ -183,7 +182,7 @@ static void withdraw(struct rollout_talk *talk)
         .target = "/update/withdraw",
         .headers = headers,
         .body = view_of(body),
-        .total_ms = talk->settings->pull_timeout_s * S_MS,
+        .total_ms = talk->settings->pull_timeout_ms,
         .max_body_bytes = ANSWER_MAX_BYTES,
         .done = withdrawn,
         .context = talk,
@@ -266,7 +265,7 @@ bool rollout_talk_start(struct rollout_talk *talk)
         .method = "GET",
         .target = "/update/status",
         .gzip = true,
-        .total_ms = talk->settings->pull_timeout_s * S_MS,
+        .total_ms = talk->settings->pull_timeout_ms,
         .max_body_bytes = ROLLOUT_STATUS_MAX_BYTES,
         .done = looked,
         .context = talk,

@@ -1,18 +1,29 @@
 #include "server_tools/sync_service/service.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "common/base/text.h"
 #include "common/os/notify.h"
 
-enum { BYTES_A_MB = 1024 * 1024, S_MS = 1000 };
+enum { BYTES_A_MB = 1024 * 1024, MS_A_S = 1000, SECONDS_BYTES = 24 };
 
 /* ---- signals ---- */
+
+/* Which of two signals that came together is handled first is the system's choice. */
+static bool is_stop_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
 
 static void on_signal(void *context, int signal_number)
 {
     struct service *service = context;
     service->reload = signal_number == SIGHUP;
+    if (service->reload && is_stop_pending())
+        return;
     log_info(service->log, "%s",
              service->reload           ? "reading the config anew on SIGHUP"
              : signal_number == SIGINT ? "stopping on SIGINT"
@@ -62,7 +73,7 @@ static bool open_network(struct service *service, struct error *err)
         .loop = service->loop,
         .max_parallel = (size_t)service->settings->max_parallel,
         .max_idle = SERVICE_IDLE_CONNECTIONS,
-        .connect_ms = service->settings->pull_timeout_s * S_MS,
+        .connect_ms = service->settings->pull_timeout_ms,
     };
     service->pool = http_pool_new(&config, err);
     if (service->pool == NULL)
@@ -123,8 +134,7 @@ static bool open_parts(struct service *service, bool lease, struct error *err)
     if (service->loop == NULL || (lease && !watch_signals(service, err)))
         return false;
     service->mailbox = mailbox_new(service->loop, err);
-    service->metrics = service->mailbox == NULL ? NULL : metrics_new(err);
-    if (service->metrics == NULL || !open_key(service, err))
+    if (service->mailbox == NULL || !open_key(service, err))
         return false;
     chores_init(&service->chores, service->settings, service->clock, service->log, service->metrics);
     /* the schema and its roles first: connections take their role when they are opened */
@@ -137,11 +147,11 @@ static bool open_parts(struct service *service, bool lease, struct error *err)
     return service->cycle != NULL;
 }
 
-bool service_open(struct service *service, const struct sync_settings *settings, const struct clock *clock,
-                  const struct log *log, bool lease, struct error *err)
+bool service_open(struct service *service, const struct service_config *config, struct error *err)
 {
-    *service = (struct service){.settings = settings, .clock = clock, .log = log};
-    return open_parts(service, lease, err);
+    *service = (struct service){
+        .settings = config->settings, .clock = config->clock, .log = config->log, .metrics = config->metrics};
+    return open_parts(service, config->lease, err);
 }
 
 /* Backwards; what the parts post at their end is read before the mailbox goes. */
@@ -157,7 +167,6 @@ void service_close(struct service *service)
     mailbox_free(service->mailbox);
     rollout_desk_free(service->rollouts);
     gap_lane_free(service->gaps);
-    metrics_free(service->metrics);
     loop_free(service->loop);
     *service = (struct service){.loop = NULL};
 }
@@ -177,23 +186,38 @@ static bool start_beats(struct loop *loop, struct error *err)
     return period_ms <= 0 || loop_timer(loop, 0, period_ms, beat, NULL, err) != NULL;
 }
 
-bool service_run(struct service *service, bool *reload, struct error *err)
+/* As people write it: 10.0, 2.5, 0.25. */
+static void write_seconds(char out[SECONDS_BYTES], int64_t ms)
+{
+    int size = snprintf(out, SECONDS_BYTES, "%d.%03d", (int)(ms / MS_A_S), (int)(ms % MS_A_S));
+    while (out[size - 1] == '0' && out[size - 2] != '.')
+        out[--size] = '\0';
+}
+
+bool service_begin(struct service *service, struct error *err)
 {
     const struct sync_settings *settings = service->settings;
-    if (!start_beats(service->loop, err) ||
+    char timeout[SECONDS_BYTES];
+    if (!start_beats(service->loop, err) || !cycle_run(service->cycle, err))
+        return false;
+    service->notices = notice_sender_start(settings, service->clock, service->log, service->metrics, err);
+    if (service->notices == NULL ||
         !metrics_serve(service->metrics, settings->metrics_bind, (uint16_t)settings->metrics_port,
                        service->clock, service->log, err))
         return false;
-    log_info(service->log, "Sync service starting  interval=%ds  timeout=%d.0s  window=%ds",
-             (int)settings->sync_interval_s, (int)settings->pull_timeout_s, (int)settings->pull_window_s);
-    if (!cycle_run(service->cycle, err))
-        return false;
-    service->notices = notice_sender_start(settings, service->clock, service->log, service->metrics, err);
-    if (service->notices == NULL)
-        return false;
+    write_seconds(timeout, settings->pull_timeout_ms);
+    log_info(service->log, "Sync service starting  interval=%ds  timeout=%ss  window=%ds",
+             (int)settings->sync_interval_s, timeout, (int)settings->pull_window_s);
+    return true;
+}
+
+bool service_run(struct service *service, bool *reload, struct error *err)
+{
+    service->reload = false;
     notify_send("READY=1\nSTATUS=syncing");
     bool ok = loop_run(service->loop, err);
-    notify_send("STOPPING=1");
     *reload = service->reload;
+    if (!ok || !service->reload)
+        notify_send("STOPPING=1");
     return ok;
 }

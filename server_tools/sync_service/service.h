@@ -30,16 +30,25 @@ struct service {
     bool reload; /* SIGHUP has come */
 };
 
-/* lease false: leases are left alone, and every vehicle is seen (`once`). Everything is borrowed until
- * closed. service: to be closed whatever comes back. Errors: ERR_USAGE (settings), ERR_MEMORY, ERR_IO;
- * PostgreSQL need not be there; when it is,
- * the schema is brought up to date first. */
-bool service_open(struct service *service, const struct sync_settings *settings, const struct clock *clock,
-                  const struct log *log, bool lease, struct error *err) MUST_USE;
+/* Everything is borrowed until closed. */
+struct service_config {
+    const struct sync_settings *settings;
+    const struct clock *clock;
+    const struct log *log;
+    struct metrics *metrics; /* NULL: nothing is counted */
+    bool lease;              /* false: leases are left alone, and every vehicle is seen (`once`) */
+};
+
+/* service: to be closed whatever comes back. Errors: ERR_USAGE (settings), ERR_MEMORY, ERR_IO; PostgreSQL
+ * need not be there; when it is, the schema is brought up to date first. */
+bool service_open(struct service *service, const struct service_config *config, struct error *err) MUST_USE;
 void service_close(struct service *service);
 
-/* The daemon: cycles until SIGTERM or SIGINT. SIGHUP: *reload
- * is set and it returns true. */
+/* The daemon: notices, and metrics, are served from now on; cycles begin with service_run. False: metrics are
+ * served where they were. Errors: ERR_USAGE (settings), ERR_MEMORY, ERR_IO (the port is in use). */
+bool service_begin(struct service *service, struct error *err) MUST_USE;
+/* Until SIGTERM or SIGINT. SIGHUP: *reload is set and it returns true; it may be called again, and goes on. A
+ * SIGHUP that comes with a stop is nothing. */
 bool service_run(struct service *service, bool *reload, struct error *err) MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #include "server_tools/sync_service/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/text.h"
@@ -73,10 +74,47 @@ static bool read_environment(const struct config_file *table, struct sync_settin
 
 /* ---- the database ---- */
 
+static const char url_name[] = "the database's address (DB_URL, DB_HOST, DB_NAME, DB_USER, DB_PASSWORD)";
+
+static bool is_in_environment(const char *key)
+{
+    const char *value = getenv(key);
+    return value != NULL && value[0] != '\0';
+}
+
+/* What the environment says of a part wins over the URL of the file: of two words for the same libpq takes
+ * the last one (https://www.postgresql.org/docs/15/libpq-connect.html, 34.1.1.2). */
+static bool overlay_url(struct sync_settings *settings, struct error *err)
+{
+    char port[sizeof("65535")];
+    const struct {
+        const char *key, *word, *value;
+    } parts[] = {
+        {"DB_HOST", "host", settings->db_host},
+        {"DB_PORT", "port", port},
+        {"DB_NAME", "dbname", settings->db_name},
+        {"DB_USER", "user", settings->db_user},
+        {"DB_PASSWORD", "password", settings->db_password},
+    };
+    SCOPE_BUF struct buf url = BUF_LIMIT(sizeof(settings->db_url) - 1);
+    snprintf(port, sizeof(port), "%u", (unsigned)(uint16_t)settings->db_port);
+    const char *separator = strchr(settings->db_url, '?') == NULL ? "?" : "&";
+    buf_append_text(&url, settings->db_url);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (!is_in_environment(parts[i].key))
+            continue;
+        buf_printf(&url, "%s%s=", separator, parts[i].word);
+        http_encode(&url, view_of(parts[i].value));
+        separator = "&";
+    }
+    return buf_check(&url, url_name, err) &&
+           text_copy(settings->db_url, sizeof(settings->db_url), buf_view(&url));
+}
+
 static bool build_url(struct sync_settings *settings, struct error *err)
 {
     if (settings->db_url[0] != '\0')
-        return true;
+        return is_in_environment("DB_URL") || overlay_url(settings, err);
     SCOPE_BUF struct buf url = BUF_LIMIT(sizeof(settings->db_url) - 1);
     buf_printf(&url, "postgresql://");
     http_encode(&url, view_of(settings->db_user));
@@ -88,7 +126,7 @@ static bool build_url(struct sync_settings *settings, struct error *err)
     http_encode(&url, view_of(settings->db_host));
     buf_printf(&url, ":%d/", (int)settings->db_port);
     http_encode(&url, view_of(settings->db_name));
-    return buf_check(&url, "the database's address (DB_HOST, DB_NAME, DB_USER, DB_PASSWORD)", err) &&
+    return buf_check(&url, url_name, err) &&
            text_copy(settings->db_url, sizeof(settings->db_url), buf_view(&url));
 }
 
@@ -132,4 +170,10 @@ bool sync_settings_load(const char *config_path, bool strict, const struct log *
         return false;
     *out = settings;
     return true;
+}
+
+void sync_settings_log(const struct sync_settings *settings, bool quiet, struct log *log)
+{
+    log->level = quiet ? LOG_ERROR : (enum log_level)settings->log_level;
+    log->format = (enum log_format)settings->log_format;
 }

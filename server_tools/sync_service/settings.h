@@ -5,15 +5,18 @@
 #define SERVER_TOOLS_SYNC_SERVICE_SETTINGS_H
 
 #include "common/app/config.h"
+#include "common/base/log.h"
 
 struct sync_settings {
-    /* DB_URL wins over DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD; db_url is what comes of either. */
+    /* Of file and credentials.env, as of the environment, DB_URL wins over DB_HOST, DB_PORT, DB_NAME,
+     * DB_USER, DB_PASSWORD; those of the environment replace their part of a DB_URL that stands in the file.
+     * db_url is what comes of all. */
     char db_url[CONFIG_TEXT_BYTES];
     char db_host[CONFIG_TEXT_BYTES], db_name[CONFIG_TEXT_BYTES], db_user[CONFIG_TEXT_BYTES],
         db_password[CONFIG_TEXT_BYTES];
     int64_t db_port;
     int64_t db_connections; /* of the writers */
-    int64_t sync_interval_s, pull_timeout_s, pull_window_s;
+    int64_t sync_interval_s, pull_timeout_ms, pull_window_s;
     int64_t pull_settle_ms; /* a window ends so long before the vehicle's now: what it measured is in its
                                store by then */
     int64_t max_parallel;   /* connections at a time */
@@ -38,9 +41,18 @@ struct sync_settings {
     int log_level, log_format;              /* enum log_level, enum log_format */
 };
 
+/* The same as a floor of progress has it, which is in whole seconds. */
+static inline int64_t sync_pull_floor_s(const struct sync_settings *settings)
+{
+    return (settings->pull_timeout_ms + 999) / 1000;
+}
+
 /* config_path NULL: no file, the environment and the defaults alone. Errors: ERR_USAGE with file, line and
  * what was expected. */
 bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
                         struct sync_settings *out, struct error *err) MUST_USE;
+
+/* Sets level and format of the log; quiet: errors alone are said. */
+void sync_settings_log(const struct sync_settings *settings, bool quiet, struct log *log);
 
 #endif

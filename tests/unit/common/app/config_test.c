@@ -15,7 +15,7 @@ enum { LOGGED_BYTES = 4096 };
 
 struct target {
     char name[CONFIG_TEXT_BYTES];
-    int64_t port;
+    int64_t port, wait_ms;
     bool on;
     int mode;
     char key_file[CONFIG_TEXT_BYTES];
@@ -47,6 +47,13 @@ static const struct config_key keys[] = {
      .min = 1,
      .max = 65535,
      .help = "the port"},
+    {.name = "WAIT",
+     .kind = CONFIG_SECONDS,
+     AT(wait_ms),
+     .default_value = "1.5",
+     .min = 100,
+     .max = 3600 * 1000,
+     .help = "the wait"},
     {.name = "ON", .kind = CONFIG_BOOL, AT(on), .default_value = "yes", .help = "yes or no"},
     {.name = "MODE",
      .kind = CONFIG_CHOICE,
@@ -119,6 +126,7 @@ static void assert_defaults(void)
 {
     assert_string_equal(target.name, "crane");
     assert_int_equal(target.port, 80);
+    assert_int_equal(target.wait_ms, 1500);
     assert_true(target.on);
     assert_int_equal(target.mode, 1);
     assert_string_equal(target.key_file, "keys/k.pem");
@@ -156,6 +164,47 @@ static void every_kind_of_value(void **state)
     assert_int_equal(target.mode, 2);
     assert_non_null(strstr(target.key_file, "/here.pem"));
     assert_string_equal(target.unset, "set");
+}
+
+static void seconds_are_whole_milliseconds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"WAIT = 10", 10000},     {"WAIT = 10.0", 10000}, {"WAIT = 0.1", 100},
+                {"WAIT = 00.250", 250},   {"WAIT = 0.999", 999},  {"WAIT = 3600", 3600000},
+                {"WAIT = \"2.5\"", 2500}, {"WAIT = 7.05", 7050},  {"WAIT = 3600.0", 3600000}};
+    static const char *const bad[] = {"",
+                                      "0",
+                                      "0.099",
+                                      "3600.001",
+                                      "1.0000",
+                                      ".5",
+                                      "1.",
+                                      "-1",
+                                      "+1",
+                                      "1e1",
+                                      "1,5",
+                                      "1.2.3",
+                                      "1 s",
+                                      "nan",
+                                      "inf",
+                                      "99999999999999999999",
+                                      "9223372036854775807"};
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        parse(good[i].text);
+        assert_int_equal(target.wait_ms, good[i].ms);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        char line[128];
+        char message[256];
+        snprintf(line, sizeof(line), "WAIT = %s\n", bad[i]);
+        snprintf(message, sizeof(message),
+                 "config.txt:1: WAIT: expected seconds from 0.1 to 3600, with at most 3 decimals, found `%s`",
+                 bad[i]);
+        assert_refused(line, message);
+    }
 }
 
 static void blanks_comments_and_line_ends(void **state)
@@ -360,7 +409,7 @@ static void the_written_defaults_read_back(void **state)
     assert_non_null(strstr(buf_text(&text), "\n\n# more\n# EXTRA =\n"));
     file.unknown_is_error = true;
     parse(buf_text(&text));
-    assert_int_equal(target.inputs.line_numbers[0], 23); /* it stands in the file */
+    assert_int_equal(target.inputs.line_numbers[0], 26); /* it stands in the file */
     target.inputs.line_numbers[0] = 0;
     assert_defaults();
 }
@@ -425,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_file_is_the_defaults),
         TEST(every_kind_of_value),
+        TEST(seconds_are_whole_milliseconds),
         TEST(blanks_comments_and_line_ends),
         TEST(repeats_keep_order_and_line),
         TEST(repeats_have_a_limit),

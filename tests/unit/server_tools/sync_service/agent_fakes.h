@@ -78,7 +78,7 @@ static inline void fake_scene_init(struct fake_scene *fake)
     memset(fake, 0, sizeof(*fake));
     clock_fake_init(&fake->clock, INT64_C(1771754400000000), 1000000); /* 2026-02-22T10:00:00Z */
     fake->settings.max_clock_skew_s = 300;
-    fake->settings.pull_timeout_s = 10;
+    fake->settings.pull_timeout_ms = 10 * 1000;
     fake->settings.pull_window_s = 60;
     log_init(&fake->log, "test", &fake->clock.clock);
     fake->log.fd = -1;

@@ -149,6 +149,35 @@ static void it_is_served_as_prometheus_wants_it(void **state)
     assert_int_equal(exchange.status, 404);
 }
 
+static bool answers(uint16_t port)
+{
+    struct error err = {0};
+    SCOPE_HTTP_CLIENT struct http_client *client =
+        http_client_new(&(struct http_client_config){.host = "127.0.0.1", .port = port}, &err);
+    SCOPE_BUF struct buf body = BUF_LIMIT(METRICS_MAX_BYTES);
+    struct http_exchange exchange = {.method = "GET", .target = "/metrics", .answer_body = &body};
+    return client != NULL && http_client_exchange(client, &exchange, &err) && exchange.status == 200;
+}
+
+static void it_moves_and_stays_where_it_was_when_it_cannot(void **state)
+{
+    struct error err = {0};
+    uint16_t first = free_port();
+    uint16_t second = free_port();
+    assert_true(metrics_serve(*state, "127.0.0.1", first, clock_system(), &silent, &err));
+    assert_true(metrics_serve(*state, "127.0.0.1", first, clock_system(), &silent, &err));
+    assert_false(metrics_serve(*state, "192.0.2.1", second, clock_system(), &silent, &err));
+    assert_true(answers(first));
+    assert_false(metrics_serve(*state, "192.0.2.1", first, clock_system(), &silent, &err));
+    assert_true(answers(first));
+    assert_true(metrics_serve(*state, "0.0.0.0", first, clock_system(), &silent, &err));
+    assert_true(answers(first));
+    assert_true(metrics_serve(*state, "127.0.0.1", second, clock_system(), &silent, &err));
+    assert_true(answers(second) && !answers(first));
+    assert_true(metrics_serve(*state, "127.0.0.1", 0, clock_system(), &silent, &err));
+    assert_false(answers(second));
+}
+
 static void it_is_off_without_a_port(void **state)
 {
     struct error err = {0};
@@ -166,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_family_is_described_once, make, clear),
         cmocka_unit_test_setup_teardown(threads_count_together, make, clear),
         cmocka_unit_test_setup_teardown(it_is_served_as_prometheus_wants_it, make, clear),
+        cmocka_unit_test_setup_teardown(it_moves_and_stays_where_it_was_when_it_cannot, make, clear),
         cmocka_unit_test_setup_teardown(it_is_off_without_a_port, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

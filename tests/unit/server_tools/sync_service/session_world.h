@@ -133,7 +133,7 @@ static inline int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct error err;
     clock_fake_init(&fixture->clock, INT64_C(1771754400000000), 1000000);
-    fixture->settings.pull_timeout_s = 10;
+    fixture->settings.pull_timeout_ms = 10 * 1000;
     fixture->scene.settings = &fixture->settings;
     fixture->scene.clock = &fixture->clock.clock;
     fixture->scene.loop = loop_new(&err);
