@@ -83,7 +83,7 @@ static bool postgres_vehicle(struct central *central, const struct central_vehic
         "UPDATE vehicles SET " VEHICLE_UPDATES " WHERE client_id = $1 RETURNING vehicle_id";
     static const char insert[] =
         "INSERT INTO vehicles (client_id, name, host, agent_port, agent_id, software_version, last_seen_at,"
-        " last_sync_at, sync_status) VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8)"
+        " last_sync_at, sync_status, transport) VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, 'agent')"
         " ON CONFLICT (client_id) DO UPDATE SET " VEHICLE_UPDATES " RETURNING vehicle_id";
     struct central_postgres *self = postgres_of(central);
     char port[PARAM_BYTES];

@@ -184,12 +184,13 @@ static bool make(struct pg *pg, const struct command_line *line, struct error *e
     const char *name = line->words[0];
     const char *client_id = line->client_id != NULL ? line->client_id : name;
     const char *const params[] = {client_id, name};
-    SCOPE_PG_RESULT struct pg_result *made = pg_query(
-        pg,
-        "INSERT INTO vehicles (client_id, name, transport) VALUES ($1, $2, 'outbound')"
-        " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name WHERE EXISTS (SELECT FROM vehicle_sync s"
-        " WHERE s.vehicle_id = vehicles.vehicle_id AND s.removed_at IS NOT NULL) RETURNING vehicle_id",
-        params, COUNT_OF(params), false, err);
+    SCOPE_PG_RESULT struct pg_result *made =
+        pg_query(pg,
+                 "INSERT INTO vehicles (client_id, name, transport) VALUES ($1, $2, 'outbound')"
+                 " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, added_at = excluded.added_at"
+                 " WHERE EXISTS (SELECT FROM vehicle_sync s WHERE s.vehicle_id = vehicles.vehicle_id"
+                 " AND s.removed_at IS NOT NULL) RETURNING vehicle_id",
+                 params, COUNT_OF(params), false, err);
     if (made == NULL)
         return false;
     if (pg_rows(made) == 0)

@@ -73,11 +73,10 @@ def test_everything_comes_home(agent, home, postgres):
     first = home.sync(agent, "--db", postgres.url).result
     assert first["added"] == ROWS and first["channels"] == 5
     assert rows_in(postgres) == expected(agent.rows)
-    [(host, port, agent_id, version, status, seen, synced)] = postgres.query(
+    assert postgres.query(
         "select host, agent_port, agent_id, software_version, sync_status, last_seen_at > now() - interval '1 minute', "
-        "last_sync_at > now() - interval '1 minute' from vehicles")
-    assert (host, port, agent_id, version, status, seen, synced) == ("127.0.0.1", agent.port, agent.agent_id, "1.0.0", "ok",
-                                                                     True, True)
+        "last_sync_at > now() - interval '1 minute', transport from vehicles") == [
+        ("127.0.0.1", agent.port, agent.agent_id, "1.0.0", "ok", True, True, "agent")]
     assert postgres.query("select a.alarm_id, c.name, a.severity, a.message, (extract(epoch from raised_at) * 1000000)::bigint, "
                           "(extract(epoch from resolved_at) * 1000000)::bigint from alarms_log a "
                           "left join channel_config c using (vehicle_id, channel_id) order by 1") == expected_alarms(agent.alarms)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import citus_rules
 import psycopg2
 import psycopg2.errors
 import pytest
@@ -123,6 +124,18 @@ def test_a_table_of_a_later_migration_made_by_the_owner(fleet):
         assert ask(owner, "select client_id from vehicles") == [("m1",)]
         ask(owner, "reset app.user_role")
         assert ask(owner, "select client_id from vehicles") == []  # FORCE: the owner too
+
+
+def test_rows_that_are_there_get_what_later_migrations_add(postgres):
+    files = sorted((telehaul.PROJECT / "migrations/central_postgres").glob("0*.sql"))
+    for file in files[:6]:
+        postgres.query(file.read_text())
+    postgres.query("insert into vehicles (client_id, name) values ('m1', 'm1');"
+                   "insert into sync_journal values (1, 1, '2026-02-22T10:00:00Z', '2026-02-22T10:00:01.2345Z', 'ok', 0, 0, '')")
+    for file in files[6:]:
+        postgres.query(file.read_text())
+    assert postgres.query("select transport, added_at > now() - interval '1 minute', duration_ms from vehicles "
+                          "join sync_journal using (vehicle_id)") == [("agent", True, 1235)]
 
 
 # ---- the catalog ----
@@ -285,36 +298,42 @@ def test_sync_client_as_telehaul_api_changes_nothing(fleet, tmp_path):
     assert rows_in(fleet) == []
 
 
-# ---- it would distribute (citus.sql) ----
+# ---- readings would be spread over machines (citus.sql) ----
 
-REFERENCE = {"deployments", "deployment_vehicles", "notice_rules", "notices", "oauth_accounts", "revoked_tokens",
-             "schema_migrations", "sync_workers", "users", "vehicle_access", "vehicle_leases", "vehicles"}
-BY_VEHICLE = {"deployment_vehicles", "vehicle_access", "vehicle_leases"}  # of those, what could be spread, too
+OF_PEOPLE_AND_SERVICES = {"deployments", "notice_rules", "notices", "oauth_accounts", "revoked_tokens", "schema_migrations",
+                          "sync_workers", "users", "vehicles"}
 
 
-def test_every_key_of_what_grows_begins_with_the_vehicle(fleet):
-    distributed = set(tables(fleet)) - REFERENCE
-    assert {"measurements", "alarms_log", "sync_journal", "channel_config", "sync_cursor"} <= distributed
+def test_every_key_of_what_grows_with_vehicles_begins_with_the_vehicle(fleet):
     keys = fleet.query("""
         select relname, indexrelid::regclass::text, (select attname from pg_attribute where attrelid = indrelid
                and attnum = indkey[0]) from pg_index join pg_class c on c.oid = indrelid
         where indisunique and relnamespace = 'public'::regnamespace and not relispartition""")
-    assert distributed <= {table for table, *_ in keys}
+    grows = set(tables(fleet)) - OF_PEOPLE_AND_SERVICES
+    assert {"measurements", "alarms_log", "sync_journal", "channel_config", "sync_cursor"} <= grows <= {table for table, *_ in keys}
     for table, key, first in keys:
-        assert table in REFERENCE - BY_VEHICLE or first == "vehicle_id", key
+        assert table in OF_PEOPLE_AND_SERVICES or first == "vehicle_id", key
 
 
-def test_foreign_keys_are_of_a_kind_that_distributes(fleet):
-    """To reference tables, which every node has whole; never from one of them to what is spread."""
-    found = fleet.query("select conname, conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
-                        "where contype = 'f' and connamespace = 'public'::regnamespace")
-    assert len(found) > 5
-    assert [name for name, _, to in found if to not in REFERENCE] == []
+def test_what_citus_refuses_is_refused_here(fleet):
+    """Which is also why these tables stay where they are."""
+    citus_rules.make_rules(fleet)
+    for table, why in (("measurements", "subqueries in a policy"), ("alarms_log", "triggers"), ("users", "triggers"),
+                       ("vehicles", "IDENTITY"), ("deployments", "IDENTITY")):
+        with pytest.raises(psycopg2.errors.RaiseException, match=why):
+            citus_rules.spread_one(fleet, table)
+    fleet.query("drop policy fleet_own on sync_journal; drop policy fleet_superuser on sync_journal")
+    with pytest.raises(psycopg2.errors.RaiseException, match="foreign keys"):
+        citus_rules.spread_one(fleet, "sync_journal")
+    fleet.query("create table numbered (vehicle_id integer, number integer unique)")
+    with pytest.raises(psycopg2.errors.RaiseException, match="unique without"):
+        citus_rules.spread_one(fleet, "numbered")
+    fleet.query("create table asked (vehicle_id integer); create policy p on asked using (app_is_superuser())")
+    with pytest.raises(psycopg2.errors.RaiseException, match="functions in a policy"):
+        citus_rules.spread_one(fleet, "asked")
 
 
-def test_citus_sql_names_every_table(fleet):
-    text = (telehaul.PROJECT / "migrations/central_postgres/citus.sql").read_text()
-    distributed = set(re.findall(r"create_distributed_table\('(\w+)', 'vehicle_id'", text))
-    referenced = set(re.findall(r"create_reference_table\('(\w+)'\)", text))
-    assert distributed == set(tables(fleet)) - REFERENCE
-    assert referenced | {"schema_migrations"} == REFERENCE
+def test_citus_takes_what_citus_sql_gives_it(fleet):
+    assert citus_rules.spread(fleet) == [("measurements", "vehicle_id")]
+    assert fleet.query("select policyname, cmd from pg_policies where tablename = 'measurements' order by 1") == [
+        ("fleet_own", "SELECT"), ("fleet_superuser", "ALL")]

@@ -130,11 +130,12 @@ def test_the_files_of_an_archive(home):
 # ---- tables ----
 
 def stated_columns(name, store):
-    """column -> (type, may be null) as the document says for one of the two stores."""
+    """column -> (type, may be null) as the document says for one of the two stores; the type is — where it is not."""
     found = {}
     for row in table(DOC, f"`{name}`"):
         columns = names(row[0])
-        found[columns[0] if store == 1 else columns[-1]] = (row[store], row[3] == "yes")
+        if row[store] != "—":
+            found[columns[0] if store == 1 else columns[-1]] = (row[store], row[3] == "yes")
     return found
 
 

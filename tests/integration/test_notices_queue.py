@@ -226,11 +226,60 @@ def test_nobody_is_silent_while_nobody_has_looked(world):
     assert look(world, watched="6 minutes") == 1
 
 
-def test_a_vehicle_that_never_came_or_is_removed_is_not_silent(world):
+def added(world, vehicle, ago, host="10.0.0.11"):
+    world.query("update vehicles set added_at = now() - %s::interval, host = %s where vehicle_id = %s", ago, host, vehicle)
+
+
+def test_a_vehicle_that_never_answered_is_told_once_when_it_was_added_longer_ago_than_its_limit(world):
     world.rule(ADMIN, "email")
-    seen(world, 2, "10 hours")
-    world.query("insert into vehicle_sync (vehicle_id, removed_at) values (2, now())")
+    added(world, 1, "4 minutes")
     assert look(world) == 0
+    added(world, 1, "6 minutes")
+    assert look(world, watched="4 minutes") == 0, "nobody has looked for that long"
+    assert [look(world), look(world)] == [1, 0]
+    assert world.told() == [(ADMIN, "silent", "[Truck-01] has not answered since it was added")]
+    assert "No answer that counts came from it yet" in world.query("select body from notices")[0][0]
+    seen(world, 1, "0 seconds")
+    assert [look(world), look(world)] == [1, 0]
+    assert world.told()[1] == (ADMIN, "returned", "[Truck-01] has answered for the first time")
+    seen(world, 1, "10 minutes")
+    assert look(world) == 1 and "[Truck-01] silent since 20" in world.told()[2][2]
+    seen(world, 1, "0 seconds")
+    assert look(world) == 1 and world.told()[3] == (ADMIN, "returned", "[Truck-01] is back")
+
+
+def test_its_own_limit_counts_for_one_that_never_answered_too(world):
+    world.rule(ADMIN, "email")
+    world.query("insert into vehicle_sync (vehicle_id, silent_after_s) values (1, 86400)")
+    added(world, 1, "23 hours")
+    assert look(world, watched="10 days") == 0
+    added(world, 1, "25 hours")
+    assert look(world, watched="10 days") == 1
+
+
+def test_whom_nobody_asks_is_not_silent(world):
+    """Made by an import; or removed. A tracker calls us, and has no host."""
+    world.rule(ADMIN, "email")
+    for host in (None, ""):
+        added(world, 1, "10 hours", host)
+        assert look(world) == 0
+    world.query("update vehicles set transport = 'push' where vehicle_id = 1")
+    assert look(world) == 1
+    for vehicle in (1, 2):
+        seen(world, vehicle, "10 hours")
+    added(world, 2, "10 hours")
+    world.query("delete from vehicle_silences; insert into vehicle_sync (vehicle_id, removed_at) values (1, now()), (2, now())")
+    assert look(world) == 0
+
+
+def test_one_that_comes_back_to_the_fleet_gets_its_limit_anew(world):
+    world.rule(ADMIN, "email")
+    added(world, 1, "20 days")
+    world.services[0].run("vehicle", "remove", "Truck-01")
+    world.services[0].add("Truck-01", "10.0.0.12", client_id="truck_1")
+    assert look(world) == 0
+    added(world, 1, "6 minutes")
+    assert look(world) == 1
 
 
 # ---- who ----
@@ -246,11 +295,15 @@ def test_news_of_the_fleet_are_for_superusers_and_news_of_a_vehicle_for_who_sees
 
 def test_people_see_their_own_rules_and_notices_alone(world):
     world.rule(ADMIN, "email")
-    rule = world.rule(OWNER, "email")
+    rule = world.rule(OWNER, "email", kinds=["alarm"])
     world.raise_alarm(1, "oil")
     world.raise_alarm(2, "water", vehicle=2)
+    world.query("insert into alarms_log select 1, n, null, 'critical', 'a', now(), null from generate_series(3, 99) n")
+    [(told,)] = world.query("select count(*) from notices where user_id = 2")
+    assert told == 61 and world.query("select vehicle_id, kind from notices where vehicle_id is null and user_id = 2") == [
+        (None, "flood")]
     with connected(world.database, "telehaul_api") as api:
-        for user, rules, notices in ((2, [(rule,)], 1), (3, [], 0), ("", [], 0)):
+        for user, rules, notices in ((2, [(rule,)], told), (3, [], 0), ("", [], 0)):
             ask(api, "select set_config('app.user_id', %s, false), set_config('app.user_role', 'owner', false)", str(user))
             assert ask(api, "select rule_id from notice_rules") == rules
             assert ask(api, "select count(*) from notices") == [(notices,)]

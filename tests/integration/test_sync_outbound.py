@@ -1,6 +1,7 @@
 """sync_service and the Outbound API: what is asked for in which order, which windows, and that all of it comes home. The
 vehicles are the tests' own (tests/harness/fake_vehicle.py) and made up."""
 
+import pytest
 from fake_vehicle import US, body, now_us
 from outbound_world import (HOUR, MINUTE, SETTLE, add, begin_at, home, in_us, rows_before, service, stored, vehicle,
                             vehicles)
@@ -29,8 +30,8 @@ def test_a_turn_step_by_step(service, vehicle):
     assert abs(in_us(seen) - now_us()) < 5 * US and (status, version) == ("ok", "1.1.0")
     assert service.database.query("select remote_id, name, unit, min_value, max_value from channel_config order by 1") == \
         [(3, "engine_rpm", "rpm", 0, 8000), (7, "coolant_temp", "°C", -40, 150)]
-    (wire, started, finished), = service.database.query("select bytes, started_at, finished_at from sync_journal")
-    assert wire > 500 and started < finished
+    (wire, started, finished, took), = service.database.query("select bytes, started_at, finished_at, duration_ms from sync_journal")
+    assert wire > 500 and started < finished and took == round((finished - started).total_seconds() * 1000)
 
 
 def test_the_next_turn_goes_on_where_the_last_one_ended(service, vehicle):
@@ -67,6 +68,17 @@ def test_a_key_of_its_own_and_push(service, vehicle, vehicles):
     service.add("Truck-03", "127.0.0.1", transport="push")
     assert service.once()["ok"] == 2
     assert [len(service.journal(f"Truck-0{i}")) for i in (1, 2, 3)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("key", ["made-up-key", None])
+def test_one_that_was_inserted_by_hand_comes_home(service, vehicle, key):
+    """No word of its transport; without a key of its own it has VEHICLE_DEFAULT_API_KEY."""
+    vehicle.measure(now_us() - 50 * US, 40)
+    service.database.query("insert into vehicles (client_id, name, host, api_port, api_key) values ('t1', 'Truck-01', %s, %s, %s)",
+                           vehicle.address, vehicle.port, key)
+    assert service.once()["ok"] == 1
+    assert [entry[0] for entry in service.journal("Truck-01")] == ["ok"] and stored(service) == vehicle.rows
+    assert service.database.query("select transport from vehicles") == [("outbound",)]
 
 
 def test_null_values_and_doubles_come_as_they_are(service, vehicle):

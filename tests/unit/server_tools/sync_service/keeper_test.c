@@ -125,7 +125,7 @@ static void one_that_was_inserted_by_hand_is_found(void **state)
     const struct vehicle *it = &loaded->list[VEHICLES];
     assert_string_equal(it->client_id, "by-hand");
     assert_string_equal(it->host, "");
-    assert_int_equal(it->transport, TRANSPORT_AGENT);
+    assert_int_equal(it->transport, TRANSPORT_OUTBOUND);
     assert_int_equal(it->agent_port, 9876);
     assert_int_equal(it->api_port, 8001);
     assert_int_equal(it->last_sync_us, INT64_MIN);
