@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/rfc3339.h"
 #include "server_tools/sync_service/agent_pull_internal.h"
 #include "tests/unit/server_tools/sync_service/agent_fakes.h"
 
@@ -19,10 +20,11 @@
 
 enum { ASKED_BYTES = 256, STATUS_BYTES = 512 };
 
-/* What is under way; at most one. An ask's texts are the pull's own while it is under way. */
+/* What is under way; at most one. An ask's texts are copied. */
 static struct question {
     char asked[ASKED_BYTES]; /* "status readings ...", since the turn began */
     struct export_ask ask;
+    char store_id[AGENT_STORE_ID_BYTES], since[RFC3339_US_BYTES];
     void (*status_done)(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer);
     void (*export_done)(void *context, const struct agent_export_result *result);
     void (*readings_done)(void *context, const struct agent_readings_result *result);
@@ -40,8 +42,13 @@ static inline void ask_next(const char *name, const struct export_ask *ask, void
     question.under_way = true;
     question.of_session = ask == NULL;
     question.context = context;
-    if (ask != NULL)
+    if (ask != NULL) {
         question.ask = *ask;
+        snprintf(question.store_id, sizeof(question.store_id), "%s", ask->store_id);
+        snprintf(question.since, sizeof(question.since), "%s", ask->since);
+        question.ask.store_id = question.store_id;
+        question.ask.since = question.since;
+    }
     snprintf(question.asked + size, sizeof(question.asked) - size, "%s%s", size > 0 ? " " : "", name);
 }
 
