@@ -120,14 +120,16 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
 {
     struct export_ask ask = ask_of(pull, "readings");
     char since[RFC3339_US_BYTES];
+    int64_t now_us = clock_utc_us(pull->scene->clock);
     if (ask.store_id[0] == '\0' || (ask.has_seq && pull->status.next_seq - 1 <= pull->from))
         return STEP_SKIPPED;
-    ask.after = pull->from;
     if (!ask.has_seq) {
+        pull->from = pull->from < now_us ? pull->from : now_us; /* an earlier one may have gone too far */
         ask.limit = TABLE_ROWS;
         rfc3339_format_us(since, pull->from);
         ask.since = pull->from > 0 ? since : "";
     }
+    ask.after = pull->from;
     const struct agent_readings_config config = {
         .writer = pull->scene->writer,
         .session = pull->session,
@@ -136,6 +138,7 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
         .lane = LANE_LIVE,
         .floor_s = sync_pull_floor_s(pull->scene->settings),
         .until = INT64_MAX,
+        .now_us = now_us,
         .hold_rest = true,
         .done = readings_done,
         .context = pull,

@@ -92,14 +92,17 @@ static bool check_seq(struct agent_readings *readings, int64_t seq, struct error
     return true;
 }
 
-/* A table repeats its last minute, and its lines come in the order of their time. */
+/* A table repeats its last minute, and its lines come in the order of their time. One of next year would hide
+ * every other one until then. */
 static bool check_time(struct agent_readings *readings, const struct record_reading *reading,
                        struct error *err)
 {
+    int64_t now_us = readings->config.now_us;
+    int64_t time_us = reading->time_us < now_us ? reading->time_us : now_us;
     if (reading->seq >= 0)
         return error_set(err, ERR_INPUT, "a reading with a seq, of a store that has none");
-    if (reading->time_us > readings->last)
-        readings->last = reading->time_us;
+    if (time_us > readings->last)
+        readings->last = time_us;
     return true;
 }
 

@@ -35,6 +35,7 @@ struct agent_readings_config {
     enum writer_lane lane;
     int64_t floor_s; /* as http_pool_request has it */
     int64_t until;   /* a reading behind this ends it; INT64_MAX: none */
+    int64_t now_us;  /* ours: without seq, what was taken never counts as further than this */
     bool hold_rest;  /* the last batch is left to the receiver */
     /* Once, from the loop, when the last batch is home or has failed. */
     void (*done)(void *context, const struct agent_readings_result *result);

@@ -125,19 +125,6 @@ def test_a_machine_that_measured_nothing(service, agent):
     assert exports(agent) == []
 
 
-def test_readings_of_a_table_come_by_time(service, make_agent):
-    agent = make_agent()
-    agent.table = True
-    agent.hooks["status"] = lambda request, _: request.json(
-        200, {"version": "1.0.0", "store_id": agent.store_id, "next_seq": None})
-    add(service, agent)
-    service.once()
-    agent.rows += make_readings(7, first_seq=ROWS + 1)
-    assert service.once()["rows_written"] == 7
-    assert service.rows("m1") == expected(agent.rows)
-    assert "since" in exports(agent)[1] and "after" not in exports(agent)[1]
-
-
 # ---- who it is ----
 
 def test_an_agent_that_was_never_met_is_not_called(service, agent):

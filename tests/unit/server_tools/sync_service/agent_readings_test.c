@@ -10,7 +10,9 @@
 #include "server_tools/sync_service/agent_readings.h"
 #include "tests/unit/server_tools/sync_service/agent_fakes.h"
 
-#define STORE "123e4567-e89b-42d3-a456-426614174000"
+#define STORE    "123e4567-e89b-42d3-a456-426614174000"
+#define FIRST_US INT64_C(1771754400000000) /* 2026-02-22T10:00:00Z */
+#define LATER_US (FIRST_US + INT64_C(3600000000))
 
 /* ---- a session whose one request the test answers ---- */
 
@@ -123,6 +125,7 @@ static void note(void *context, const struct agent_readings_result *result)
 struct wish {
     int64_t limit, until;
     bool hold_rest, table;
+    int64_t now_us; /* 0: an hour after the first reading */
 };
 
 static void start(struct fixture *fixture, const struct wish *wish)
@@ -141,6 +144,7 @@ static void start(struct fixture *fixture, const struct wish *wish)
                                                  .ask = &ask,
                                                  .lane = LANE_GAP,
                                                  .until = wish->until != 0 ? wish->until : INT64_MAX,
+                                                 .now_us = wish->now_us != 0 ? wish->now_us : LATER_US,
                                                  .hold_rest = wish->hold_rest,
                                                  .done = note,
                                                  .context = &fixture->told};
@@ -318,6 +322,23 @@ static void a_table_moves_on_by_time(void **state)
     assert_int_equal(fixture->told.result.last, INT64_C(1771754401000000));
 }
 
+static void a_table_moves_no_further_than_now(void **state)
+{
+    static const char text[] = "{\"time\":\"2026-02-22T10:00:01.000000Z\",\"channel\":\"a\",\"value\":1}\n"
+                               "{\"time\":\"2027-02-22T10:00:00.000000Z\",\"channel\":\"a\",\"value\":2}\n";
+    struct fixture *fixture = *state;
+    start(fixture, &(struct wish){.table = true, .limit = 10, .now_us = FIRST_US + 5 * US_PER_S});
+    fake_pack(&fixture->body, text, sizeof(text) - 1);
+    assert_true(send_headers(fixture, "2", NULL, NULL));
+    feed_all(fixture);
+    end(fixture, 200, ERR_NONE);
+    const struct write_job *job = fixture->fake.writer.jobs[0];
+    assert_int_equal(job->row_count, 2); /* it is kept; the writer puts it aside */
+    assert_int_equal(job->progress.cursor_seq, FIRST_US + 5 * US_PER_S);
+    fake_commit(&fixture->fake.writer, NULL);
+    assert_int_equal(fixture->told.result.last, FIRST_US + 5 * US_PER_S);
+}
+
 /* ---- what breaks off ---- */
 
 static void a_break_keeps_the_lines_that_came_and_says_so(void **state)
@@ -465,6 +486,7 @@ int main(void)
         TEST(what_lies_behind_the_end_of_a_gap_is_not_taken),
         TEST(a_gap_without_readings_ends_too),
         TEST(a_table_moves_on_by_time),
+        TEST(a_table_moves_no_further_than_now),
         TEST(a_break_keeps_the_lines_that_came_and_says_so),
         TEST(postgresql_away_ends_the_stream),
         TEST(a_refusal_has_its_word),
