@@ -1,5 +1,5 @@
 /* The Outbound API: what was measured, over HTTP to whoever has the key. Only reads the telemetry store. It
- * is a second server of the agent; nothing that fails here ends the agent. Source: docs/protocol.md,
+ * is a second server of the agent; nothing that fails here ends the agent. Source: docs/data_contract.md,
  * "Outbound API". Threads: tick, open and close by one thread; requests by the server's. */
 #ifndef AGENT_OUTBOUND_H
 #define AGENT_OUTBOUND_H

@@ -1,5 +1,5 @@
-/* The items of the Outbound API's arrays, made from the store. contracts: docs/protocol.md, "Outbound API".
- * Threads: one at a time. */
+/* The items of the Outbound API's arrays, made from the store. Contract: docs/data_contract.md,
+ * "Outbound API". Threads: one at a time. */
 #ifndef AGENT_OUTBOUND_ITEMS_H
 #define AGENT_OUTBOUND_ITEMS_H
 

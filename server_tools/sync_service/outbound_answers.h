@@ -20,8 +20,8 @@ struct outbound_status {
 /* Errors of all three: ERR_PROTOCOL with what is wrong, ERR_LIMIT, ERR_MEMORY. Outputs untouched then. */
 bool outbound_status_read(struct view body, struct outbound_status *out, struct error *err) MUST_USE;
 
-/* *channels: malloc'ed, the caller's; NULL when there are none. A machine's number or name that comes twice
- * is refused. */
+/* *channels: malloc'ed, the caller's; NULL when there are none. A machine's number that comes twice is
+ * refused. */
 bool outbound_channels_read(struct view body, struct job_channel **channels, size_t *count,
                             struct error *err) MUST_USE;
 

@@ -1,5 +1,5 @@
-"""A vehicle with the Outbound API of docs/protocol.md, of the tests' own: it shares no code with the product. Everything it
-measures is made up."""
+"""A vehicle with the Outbound API of docs/data_contract.md, of the tests' own: it shares no code with the product. Everything
+it measures is made up."""
 
 import contextlib
 import datetime
