@@ -3,11 +3,12 @@
 
 #include "common/base/text.h"
 #include "common/crypto/random.h"
+#include "common/net/json_writer.h"
 #include "server_tools/sync_service/commands.h"
 #include "server_tools/sync_service/listing.h"
 #include "server_tools/sync_service/notice_queue.h"
 
-enum { QUIET_BYTES = sizeof("22:00"), SECRET_MAX_BYTES = 256, RULE_ID_MAX = 2147483647 };
+enum { QUIET_BYTES = sizeof("22:00"), SECRET_MAX_BYTES = 256, RULE_ID_MAX = 2147483647, RULE_ID_BYTES = 16 };
 
 static const char kind_words[] = "silent|alarm|resolved|rollout";
 static const char severity_words[] = "info|warning|critical";
@@ -99,8 +100,16 @@ static struct pg_result *find_user(struct pg *pg, const char *email, struct erro
     return NULL;
 }
 
+static void add_text(struct json_writer *json, const char *key, const char *text)
+{
+    if (text == NULL)
+        json_null(json, key);
+    else
+        json_string(json, key, text);
+}
+
 static bool insert_rule(struct pg *pg, const struct command_line *line, const struct rule *rule,
-                        const char *const user_target[2], struct buf *out, struct error *err)
+                        const char *const user_target[2], struct buf *rule_id, struct error *err)
 {
     const char *const params[] = {
         user_target[0],
@@ -126,8 +135,34 @@ static bool insert_rule(struct pg *pg, const struct command_line *line, const st
                          line->channel);
     if (made == NULL)
         return false;
-    buf_printf(out, "rule %s: %s is told by %s\n", pg_value(made, 0, 0).data, line->user, line->channel);
-    return true;
+    buf_append_view(rule_id, pg_value(made, 0, 0));
+    return buf_check(rule_id, "the rule's number", err);
+}
+
+/* secret: one that was made and is shown this once; missing: why nothing is sent that way yet. NULL: neither.
+ */
+static void say_added(const struct command_line *line, const char *rule_id, const char *target,
+                      const char *secret, const char *missing, struct buf *out)
+{
+    if (!line->json) {
+        buf_printf(out, "rule %s: %s is told by %s\n", rule_id, line->user, line->channel);
+        if (secret != NULL)
+            buf_printf(out, "its calls are signed with the secret %s\n", secret);
+        if (missing != NULL)
+            buf_printf(out, "nothing is sent by %s yet: %s\n", line->channel, missing);
+        return;
+    }
+    struct json_writer json;
+    json_writer_init(&json, out);
+    json_object(&json, NULL);
+    json_raw_text(&json, "rule_id", view_of(rule_id));
+    json_string(&json, "user", line->user);
+    json_string(&json, "channel", line->channel);
+    json_string(&json, "target", target);
+    add_text(&json, "secret", secret);
+    add_text(&json, "missing", missing);
+    json_end_object(&json);
+    buf_append_byte(out, '\n');
 }
 
 bool command_notify_add(const struct command_scene *scene, struct buf *out, struct error *err)
@@ -137,11 +172,12 @@ bool command_notify_add(const struct command_scene *scene, struct buf *out, stru
     struct rule rule = {.secret = ""};
     if (way == NULL || !read_rule(line, &rule, err))
         return false;
-    bool webhook = way == &notice_webhook;
+    bool makes_secret = way == &notice_webhook && line->secret == NULL;
     if (line->target == NULL && way != &notice_email)
         return error_set(err, ERR_USAGE, "notify add needs --target for %s", way->channel);
-    if (webhook && line->secret == NULL)
+    if (makes_secret)
         random_uuid(rule.secret);
+    SCOPE_BUF struct buf rule_id = BUF_LIMIT(RULE_ID_BYTES);
     SCOPE_PG struct pg *pg = notice_db_open(scene->settings->db_url, err);
     SCOPE_PG_RESULT struct pg_result *user = pg == NULL ? NULL : find_user(pg, line->user, err);
     if (user == NULL)
@@ -150,13 +186,10 @@ bool command_notify_add(const struct command_scene *scene, struct buf *out, stru
     const char *const user_target[2] = {pg_value(user, 0, 0).data, target};
     if (!way->check(scene->settings, target, err))
         return error_wrap(err, "--target");
-    if (!insert_rule(pg, line, &rule, user_target, out, err))
+    if (!insert_rule(pg, line, &rule, user_target, &rule_id, err))
         return false;
-    if (webhook && line->secret == NULL)
-        buf_printf(out, "its calls are signed with the secret %s\n", rule.secret);
-    const char *missing = way->missing(scene->settings);
-    if (missing != NULL)
-        buf_printf(out, "nothing is sent by %s yet: %s\n", way->channel, missing);
+    say_added(line, buf_text(&rule_id), target, makes_secret ? rule.secret : NULL,
+              way->missing(scene->settings), out);
     return true;
 }
 
@@ -213,7 +246,10 @@ bool command_notify_remove(const struct command_scene *scene, struct buf *out, s
         return false;
     if (pg_changes(gone) == 0)
         return no_such_rule(id, err);
-    buf_printf(out, "removed rule %s; what waits for it is not sent\n", id);
+    buf_printf(out,
+               scene->line->json ? "{\"rule_id\":%s,\"removed\":true}\n"
+                                 : "removed rule %s; what waits for it is not sent\n",
+               id);
     return true;
 }
 
@@ -231,6 +267,24 @@ static bool send_test(const struct command_scene *scene, const struct notice_way
     bool sent = way->send(opened, notice, err) == NOTICE_SENT;
     way->close(opened);
     return sent;
+}
+
+static void say_sent(const struct command_line *line, const char *rule_id, const char *channel,
+                     const char *target, struct buf *out)
+{
+    if (!line->json) {
+        buf_printf(out, "sent by %s to %s\n", channel, target);
+        return;
+    }
+    struct json_writer json;
+    json_writer_init(&json, out);
+    json_object(&json, NULL);
+    json_raw_text(&json, "rule_id", view_of(rule_id));
+    json_string(&json, "channel", channel);
+    json_string(&json, "target", target);
+    json_bool(&json, "sent", true);
+    json_end_object(&json);
+    buf_append_byte(out, '\n');
 }
 
 bool command_notify_test(const struct command_scene *scene, struct buf *out, struct error *err)
@@ -260,6 +314,6 @@ bool command_notify_test(const struct command_scene *scene, struct buf *out, str
         return error_set(err, ERR_INTERNAL, "rule %s has a channel that this version does not know", id);
     if (!send_test(scene, way, &notice, err))
         return false;
-    buf_printf(out, "sent by %s to %s\n", way->channel, notice.target);
+    say_sent(scene->line, id, way->channel, notice.target, out);
     return true;
 }

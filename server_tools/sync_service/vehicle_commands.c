@@ -6,7 +6,7 @@
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/listing.h"
 
-enum { PORT_MAX = 65535, SILENT_MIN_S = 10, SILENT_MAX_S = 30 * 24 * 3600 };
+enum { PORT_MAX = 65535, SILENT_MIN_S = 10, SILENT_MAX_S = 30 * 24 * 3600, DESCRIPTION_BYTES = 8 * 1024 };
 
 /* ---- what may be set ---- */
 
@@ -143,19 +143,51 @@ static bool update(struct pg *pg, const struct command_line *line, const char *v
 
 /* ---- transactions ---- */
 
-typedef bool change(struct pg *pg, const struct command_line *line, struct error *err);
+/* id: of the vehicle. */
+typedef bool change(struct pg *pg, const struct command_line *line, char id[VEHICLE_ID_BYTES],
+                    struct error *err);
+
+static bool describe(struct pg *pg, const char *id, struct buf *out, struct error *err)
+{
+    SCOPE_PG_RESULT struct pg_result *row =
+        pg_query(pg,
+                 "SELECT row_to_json(v) FROM (SELECT vehicle_id, client_id, name FROM vehicles"
+                 " WHERE vehicle_id = $1::int) AS v",
+                 &id, 1, false, err);
+    if (row == NULL)
+        return false;
+    buf_append_view(out, pg_value(row, 0, 0));
+    buf_append_byte(out, '\n');
+    return buf_check(out, "the vehicle", err);
+}
 
 /* As every writer of the fleet: in a transaction that says who it is. */
-static bool in_transaction(const struct command_scene *scene, change *run, struct error *err)
+static bool in_transaction(const struct command_scene *scene, change *run, struct buf *json,
+                           struct error *err)
 {
+    char id[VEHICLE_ID_BYTES];
     SCOPE_PG struct pg *pg = sync_db_open(scene->settings->db_url, err);
     if (pg == NULL || !pg_begin(pg, err))
         return false;
     if (pg_exec(pg, "SELECT set_config('app.user_role', 'superuser', true)", err) &&
-        run(pg, scene->line, err))
+        run(pg, scene->line, id, err) && describe(pg, id, json, err))
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
+}
+
+/* word, rest: what is said before and behind its name. */
+static bool change_vehicle(const struct command_scene *scene, change *run, const char *word, const char *rest,
+                           struct buf *out, struct error *err)
+{
+    SCOPE_BUF struct buf json = BUF_LIMIT(DESCRIPTION_BYTES);
+    if (!in_transaction(scene, run, &json, err))
+        return false;
+    if (scene->line->json)
+        buf_append_view(out, buf_view(&json));
+    else
+        buf_printf(out, "%s %s%s\n", word, scene->line->words[0], rest);
+    return true;
 }
 
 bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], struct error *err)
@@ -179,7 +211,8 @@ bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], st
 
 /* ---- add ---- */
 
-static bool make(struct pg *pg, const struct command_line *line, struct error *err)
+static bool make(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+                 struct error *err)
 {
     const char *name = line->words[0];
     const char *client_id = line->client_id != NULL ? line->client_id : name;
@@ -196,8 +229,7 @@ static bool make(struct pg *pg, const struct command_line *line, struct error *e
     if (pg_rows(made) == 0)
         return error_set(err, ERR_EXISTS,
                          "there is a vehicle %s already: `sync_service vehicle set` changes it", client_id);
-    char vehicle_id[VEHICLE_ID_BYTES];
-    if (!text_copy(vehicle_id, sizeof(vehicle_id), pg_value(made, 0, 0)))
+    if (!text_copy(vehicle_id, VEHICLE_ID_BYTES, pg_value(made, 0, 0)))
         return error_set(err, ERR_INTERNAL, "its number");
     const char *id = vehicle_id;
     SCOPE_PG_RESULT struct pg_result *state =
@@ -219,17 +251,14 @@ bool command_vehicle_add(const struct command_scene *scene, struct buf *out, str
         return false;
     if (!check_client_id(client_id, err))
         return error_wrap(err, "the client id `%s` (say another one with --client-id)", client_id);
-    if (!in_transaction(scene, make, err))
-        return false;
-    buf_printf(out, "added %s\n", line->words[0]);
-    return true;
+    return change_vehicle(scene, make, "added", "", out, err);
 }
 
 /* ---- set, remove ---- */
 
-static bool alter(struct pg *pg, const struct command_line *line, struct error *err)
+static bool alter(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+                  struct error *err)
 {
-    char vehicle_id[VEHICLE_ID_BYTES];
     if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;
@@ -242,15 +271,12 @@ static bool alter(struct pg *pg, const struct command_line *line, struct error *
 
 bool command_vehicle_set(const struct command_scene *scene, struct buf *out, struct error *err)
 {
-    if (!check_all(scene->line, err) || !in_transaction(scene, alter, err))
-        return false;
-    buf_printf(out, "changed %s\n", scene->line->words[0]);
-    return true;
+    return check_all(scene->line, err) && change_vehicle(scene, alter, "changed", "", out, err);
 }
 
-static bool take_out(struct pg *pg, const struct command_line *line, struct error *err)
+static bool take_out(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+                     struct error *err)
 {
-    char vehicle_id[VEHICLE_ID_BYTES];
     if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;
@@ -264,14 +290,11 @@ static bool take_out(struct pg *pg, const struct command_line *line, struct erro
 
 bool command_vehicle_remove(const struct command_scene *scene, struct buf *out, struct error *err)
 {
-    if (!in_transaction(scene, take_out, err))
-        return false;
-    buf_printf(out,
-               "removed %s: it is not pulled any more. What came home stays; `vehicle add` with its client "
-               "id brings it"
-               " back\n",
-               scene->line->words[0]);
-    return true;
+    return change_vehicle(
+        scene, take_out, "removed",
+        ": it is not pulled any more. What came home stays; `vehicle add` with its client id"
+        " brings it back",
+        out, err);
 }
 
 /* ---- list ---- */
