@@ -239,6 +239,7 @@ static struct puller *new_pull(const struct sync_scene *scene, const struct vehi
     pull->vehicle = *vehicle;
     pull->turns_since_channels = -1;
     pull->newest_us = INT64_MIN;
+    pull->table_rows = AGENT_TABLE_ROWS;
     pull->home = agent_home_new(scene, err);
     pull->gap = pull->home != NULL ? agent_gap_new(scene, vehicle->name, pull->home, err) : NULL;
     if (pull->gap != NULL && agent_turn_init(&pull->turn, scene, pull->home, err))

@@ -14,6 +14,10 @@
 enum step { STEP_STATUS, STEP_BEGINNING, STEP_READINGS, STEP_CHANNELS, STEP_ALARMS, STEPS };
 enum step_way { STEP_RUNS, STEP_SKIPPED, STEP_FAILED };
 
+/* Of one request for the readings of a table, which repeats its last minute: at first, and at most. A full
+ * answer doubles it, or who writes that many a minute would never get beyond it. */
+enum { AGENT_TABLE_ROWS = 200000, AGENT_TABLE_ROWS_MAX = 200000 << 10 };
+
 struct agent_pull {
     struct puller puller; /* first */
     const struct sync_scene *scene;
@@ -40,6 +44,7 @@ struct agent_pull {
     int turns_since_channels;   /* -1: not described yet */
     int32_t channels_described; /* the book's size then */
     int64_t newest_us;          /* the newest reading at home; INT64_MIN: unknown */
+    int64_t table_rows;         /* of one request, where readings have no seq */
 };
 
 /* ---- agent_pull.c ---- */

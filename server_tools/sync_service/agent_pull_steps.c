@@ -8,7 +8,6 @@
 enum {
     GAP_ROWS = 200000,          /* more than this is behind: the newest first, the rest in the background */
     BEGINNING_ROWS = 1000,      /* of a live range whose machine cannot say where it begins */
-    TABLE_ROWS = 200000,        /* of one request, of a machine whose readings have no seq */
     CHANNELS_EVERY_TURNS = 120, /* an hour at 30 s */
 };
 
@@ -94,6 +93,16 @@ static void take_rest(struct agent_pull *pull, const struct agent_readings_resul
     turn->put.to = result->last;
 }
 
+/* Whether a table's answer held nothing but what it repeats, and there is more behind it. */
+static bool ask_for_more(struct agent_pull *pull, const struct agent_readings_result *result)
+{
+    bool full = !pull->status.has_seq && result->err == NULL && result->lines >= pull->table_rows;
+    if (!full || pull->table_rows >= AGENT_TABLE_ROWS_MAX)
+        return false;
+    pull->table_rows *= 2;
+    return result->last <= pull->from;
+}
+
 static void readings_done(void *context, const struct agent_readings_result *result)
 {
     struct agent_pull *pull = context;
@@ -101,6 +110,11 @@ static void readings_done(void *context, const struct agent_readings_result *res
     pull->turn.result.reached = pull->turn.result.reached || result->reached;
     pull->turn.result.bytes += result->bytes;
     pull->turn.result.rows_added += result->rows_added;
+    if (ask_for_more(pull, result)) {
+        write_job_free(result->rest); /* it comes again */
+        agent_pull_go_on(pull, STEP_READINGS);
+        return;
+    }
     take_rest(pull, result);
     if (result->not_ours) {
         agent_turn_fail_db(&pull->turn, result->err);
@@ -125,7 +139,7 @@ enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
         return STEP_SKIPPED;
     if (!ask.has_seq) {
         pull->from = pull->from < now_us ? pull->from : now_us; /* an earlier one may have gone too far */
-        ask.limit = TABLE_ROWS;
+        ask.limit = pull->table_rows;
         rfc3339_format_us(since, pull->from);
         ask.since = pull->from > 0 ? since : "";
     }

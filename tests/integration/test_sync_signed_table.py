@@ -4,11 +4,12 @@ here is made up."""
 import time
 
 import pytest
-from fake_agent import make_readings
+from fake_agent import FIRST_US, make_readings
 from sync_service import SyncService
 from test_sync_signed import ROWS, add, cursor, expected, exports
 
 YEAR_US = 365 * 86400 * 10**6
+DENSE = 200_000  # readings of one request at first
 
 
 @pytest.fixture
@@ -58,3 +59,14 @@ def test_a_cursor_that_is_a_year_ahead_already(service, machine):
     service.database.query("update sync_cursor set seq = %s", now_us() + YEAR_US)
     machine.rows.append((ROWS + 1, now_us() + 30 * 10**6, "channel_1", 8.0))
     assert service.once()["rows_written"] == 1
+
+
+def test_more_readings_in_a_minute_than_a_request_asks_for(service, machine):
+    """The repeated minute alone fills the answer: more is asked for, until there is something new in it."""
+    machine.rows = [(seq, FIRST_US + seq * 100, f"channel_{seq % 5}", float(seq)) for seq in range(1, DENSE + 1)]
+    add(service, machine)
+    service.once()
+    machine.rows += [(DENSE + 1 + i, FIRST_US + (DENSE + 1 + i) * 100, "channel_1", -1.0) for i in range(100)]
+    assert service.once()["rows_written"] == 100
+    assert service.rows("m1") == expected(machine.rows)
+    assert [int(query["limit"]) for query in exports(machine)[1:]] == [DENSE, 2 * DENSE]
