@@ -80,12 +80,14 @@ static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct error err;
+    assert_non_null(fixture);
     piece = (struct agent_readings){.started = 0};
     fake_scene_init(&fixture->fake);
     fixture->fake.scene.gaps = &fixture->lane;
     fixture->vehicle = (struct vehicle){
         .vehicle_id = 7, .store_id = STORE, .cursor_seq = 100, .live_after_seq = 5000, .live_seq = 6000};
     fixture->home = agent_home_new(&fixture->fake.scene, &err);
+    assert_non_null(fixture->home);
     agent_home_adopt(fixture->home, &fixture->vehicle);
     fixture->gap = agent_gap_new(&fixture->fake.scene, "Truck-01", fixture->home, &err);
     *state = fixture;

@@ -13,6 +13,7 @@
 #include "common/base/rfc3339.h"
 #include "server_tools/sync_service/agent_pull_internal.h"
 #include "tests/unit/server_tools/sync_service/agent_fakes.h"
+#include "tests/unit/server_tools/sync_service/fake_mailbox.h"
 
 #define STORE   "123e4567-e89b-42d3-a456-426614174000"
 #define ANOTHER "223e4567-e89b-42d3-a456-426614174000"
@@ -182,6 +183,7 @@ void gap_lane_done(struct gap_lane *lane, struct gap_ticket *ticket)
 
 struct pull_world {
     struct fake_scene fake;
+    struct mailbox mailbox;
     struct vehicle vehicle;
     struct puller *puller;
     int told;
@@ -202,6 +204,7 @@ static inline int set_up(void **state)
     assert_non_null(world);
     memset(&question, 0, sizeof(question));
     fake_scene_init(&world->fake);
+    world->fake.scene.mailbox = &world->mailbox;
     world->vehicle = (struct vehicle){.vehicle_id = 7,
                                       .name = "Truck-01",
                                       .host = "10.0.0.11",
@@ -219,6 +222,7 @@ static inline int tear_down(void **state)
 {
     struct pull_world *world = *state;
     agent_puller.free(world->puller);
+    fake_mailbox_read(&world->mailbox);
     while (world->fake.writer.count > 0)
         fake_commit(&world->fake.writer, NULL);
     free(world);

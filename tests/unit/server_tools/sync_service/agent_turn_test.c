@@ -7,12 +7,14 @@
 
 #include "server_tools/sync_service/agent_turn.h"
 #include "tests/unit/server_tools/sync_service/agent_fakes.h"
+#include "tests/unit/server_tools/sync_service/fake_mailbox.h"
 
 #define STORE      "123e4567-e89b-42d3-a456-426614174000"
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 struct fixture {
     struct fake_scene fake;
+    struct mailbox mailbox;
     struct agent_home *home;
     struct agent_turn turn;
     int told;
@@ -31,8 +33,11 @@ static int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct error err;
     const struct vehicle vehicle = {.vehicle_id = 7, .store_id = STORE, .live_after_seq = -1, .live_seq = -1};
+    assert_non_null(fixture);
     fake_scene_init(&fixture->fake);
+    fixture->fake.scene.mailbox = &fixture->mailbox;
     fixture->home = agent_home_new(&fixture->fake.scene, &err);
+    assert_non_null(fixture->home);
     agent_home_adopt(fixture->home, &vehicle);
     *state = fixture;
     if (!agent_turn_init(&fixture->turn, &fixture->fake.scene, fixture->home, &err))
@@ -45,6 +50,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     agent_turn_clear(&fixture->turn);
+    fake_mailbox_read(&fixture->mailbox);
     agent_home_free(fixture->home);
     while (fixture->fake.writer.count > 0)
         fake_commit(&fixture->fake.writer, NULL);

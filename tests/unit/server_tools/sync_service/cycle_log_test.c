@@ -43,7 +43,9 @@ static const char *heard(struct said *said)
     assert_in_range(size, 0, SAID_BYTES - 2);
     said->text[size] = '\0';
     for (const char *line = said->text; *line != '\0';) {
-        const char *end = strchr(line, '\n') + 1;
+        const char *end = strchr(line, '\n');
+        assert_non_null(end); /* a line is whole */
+        end++;
         assert_memory_equal(line, head, sizeof(head) - 1);
         line += sizeof(head) - 1;
         memmove(out, line, (size_t)(end - line));

@@ -132,12 +132,15 @@ static inline int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct error err;
+    assert_non_null(fixture);
     clock_fake_init(&fixture->clock, INT64_C(1771754400000000), 1000000);
     fixture->settings.pull_timeout_ms = 10 * 1000;
     fixture->scene.settings = &fixture->settings;
     fixture->scene.clock = &fixture->clock.clock;
     fixture->scene.loop = loop_new(&err);
+    assert_non_null(fixture->scene.loop);
     fixture->scene.mailbox = mailbox_new(fixture->scene.loop, &err);
+    assert_non_null(fixture->scene.mailbox);
     fixture->scene.pool = &fixture->pool;
     fixture->scene.signer = &fixture->signer;
     fixture->signer.mailbox = fixture->scene.mailbox;
@@ -176,6 +179,7 @@ static inline struct http_transfer *newest(struct fixture *fixture)
 static inline void answer(struct http_transfer *transfer, unsigned status, const char *body)
 {
     const struct http_pool_answer answer = {.status = status, .body = view_of(body)};
+    assert_true(transfer->under_way);
     transfer->under_way = false;
     transfer->request.done(transfer->request.context, transfer, &answer);
 }
