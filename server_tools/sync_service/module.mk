@@ -1,7 +1,7 @@
 # Pulls the whole fleet into PostgreSQL
 $(call library,sync_service_lib,$(filter-out server_tools/sync_service/main.c,$(wildcard server_tools/sync_service/*.c)))
 $(call unit,server_tools/sync_service/metrics,server_tools/sync_service/metrics.c $(common_lib))
-agent_home_parts := $(addprefix server_tools/sync_service/,agent_home.c channel_book.c metrics.c write_job.c) $(common_lib)
+agent_home_parts := $(addprefix server_tools/sync_service/,agent_home.c channel_book.c metrics.c room.c write_job.c) $(common_lib)
 $(call unit,server_tools/sync_service/agent_home,$(agent_home_parts))
 $(call unit,server_tools/sync_service/agent_session,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
 $(call unit,server_tools/sync_service/agent_session_identity,$(addprefix server_tools/sync_service/,agent_session.c agent_log_in.c) $(common_lib))
@@ -9,7 +9,7 @@ $(call unit,server_tools/sync_service/signer,server_tools/sync_service/signer.c 
 sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c room.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
 	writer_numbers.c writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
-$(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c metrics.c write_job.c) server_tools/central/line_reader.c $(common_lib))
+$(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c metrics.c room.c write_job.c) server_tools/central/line_reader.c $(common_lib))
 $(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
 $(call unit,server_tools/sync_service/keeper,$(addprefix server_tools/sync_service/,keeper.c keeper_leases.c keeper_vehicles.c) \
 	$(sync_writer))
@@ -44,3 +44,4 @@ $(call unit,server_tools/sync_service/agent_turn,$(addprefix server_tools/sync_s
 $(call unit,server_tools/sync_service/agent_gap,server_tools/sync_service/agent_gap.c $(agent_home_parts))
 $(call unit,server_tools/sync_service/agent_pull,$(addprefix server_tools/sync_service/,agent_gap.c agent_pull.c agent_pull_steps.c agent_turn.c turn.c) \
 	$(agent_home_parts))
+$(call unit,server_tools/sync_service/listing,server_tools/sync_service/listing.c $(common_lib))
