@@ -171,7 +171,8 @@ END;
 
 -- What is older than a day when it comes home is history, and nobody is told. Of the alarms of a vehicle that come home
 -- together the 100 most severe are looked at (a rule takes 60): one with thousands must not hold up the others. A notice
--- that cannot be queued does not keep the alarm from coming home.
+-- that cannot be queued does not keep the alarm from coming home; but where two transactions only were in each other's way, all
+-- of this one fails and is written again, so that no notice is lost.
 CREATE FUNCTION notice_alarms() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM notice_rules WHERE kinds && ARRAY['alarm', 'resolved']) THEN
@@ -197,7 +198,9 @@ BEGIN
             WHERE f.place <= 100 ORDER BY (f.alarm).resolved_at;
     END IF;
     RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN deadlock_detected OR serialization_failure OR lock_not_available THEN
+    RAISE;
+WHEN OTHERS THEN
     RAISE WARNING 'an alarm is not told: %', SQLERRM;
     RETURN NULL;
 END $$;

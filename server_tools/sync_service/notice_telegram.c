@@ -105,18 +105,21 @@ static struct view cut(struct buf *text)
     return all;
 }
 
-static void write_body(const struct notice *notice, struct buf *out)
+static bool write_body(const struct notice *notice, struct buf *out, struct error *err)
 {
     SCOPE_BUF struct buf text = BUF_LIMIT(BODY_MAX_BYTES);
     struct json_writer writer;
     buf_printf(&text, "%s\n\n%s%s", notice->subject, notice->body,
                notice->unsure ? "\n(perhaps sent before)" : "");
+    if (!buf_check(&text, "a message to Telegram", err))
+        return false;
     json_writer_init(&writer, out);
     json_object(&writer, NULL);
     json_string(&writer, "chat_id", notice->target);
     json_string_view(&writer, "text", cut(&text)); /* without parse_mode it is text, whatever is in it */
     json_bool(&writer, "disable_web_page_preview", true);
     json_end_object(&writer);
+    return buf_check(out, "a message to Telegram", err);
 }
 
 static enum notice_outcome send_telegram(void *way, const struct notice *notice, struct error *err)
@@ -128,9 +131,8 @@ static enum notice_outcome send_telegram(void *way, const struct notice *notice,
     SCOPE_BUF struct buf answer = BUF_LIMIT(WEB_POST_ANSWER_MAX_BYTES);
     buf_printf(&url, "%s/bot%s/sendMessage", telegram->settings->telegram_url,
                telegram->settings->telegram_token);
-    write_body(notice, &body);
     const char *address = buf_text(&url);
-    if (!buf_check(&body, "a message to Telegram", err) || !buf_check(&url, "TELEGRAM_URL", err))
+    if (!write_body(notice, &body, err) || !buf_check(&url, "TELEGRAM_URL", err))
         return NOTICE_AWAY;
     struct web_post post = {.url = address, .headers = headers, .body = buf_view(&body), .answer = &answer};
     if (!web_post_send(telegram->poster, &post, err))

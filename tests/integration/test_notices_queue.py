@@ -177,6 +177,25 @@ def test_who_is_blocked_does_not_hear_of_a_storm_either(world):
     assert world.query("select kind, state from notices") == [("flood", "failed")]
 
 
+def test_a_notice_that_somebody_else_is_about_to_queue_keeps_the_alarm_for_the_next_try(world):
+    world.rule(ADMIN, "email")
+    world.raise_alarm(1, "oil")
+    world.query("create table saved as select * from notices; grant select on saved to telehaul_owner")
+    world.query("delete from notices; delete from alarms_log")
+    with connected(world.database, "telehaul_sync") as connection, connected(world.database, "telehaul_owner") as other:
+        ask(other, "begin")
+        ask(other, "set local app.user_role = 'superuser'")
+        ask(other, "insert into notices select * from saved")
+        ask(connection, "set app.user_role = 'superuser'; set lock_timeout = '100ms'")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            ask(connection, "insert into alarms_log (vehicle_id, alarm_id, severity, message, raised_at)"
+                            " values (1, 1, 'critical', 'oil', now())")
+        assert world.query("select count(*) from alarms_log") == [(0,)]
+        ask(other, "rollback")
+    world.raise_alarm(1, "oil")
+    assert world.told() == [(ADMIN, "alarm", "[Truck-01] critical: oil")]
+
+
 def test_a_queue_that_is_broken_does_not_keep_alarms_from_coming_home(world):
     world.rule(ADMIN, "email")
     world.query("alter table notices add check (subject <> '[Truck-01] critical: oil')")
