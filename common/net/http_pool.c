@@ -58,6 +58,14 @@ static void free_easies(struct http_pool *pool)
 
 /* ---- beginning and ending ---- */
 
+static void note_stall(struct http_transfer *transfer, bool stalls)
+{
+    struct http_pool *pool = transfer->pool;
+    pool->stalled += stalls;
+    pool->stalled -= transfer->stalled;
+    transfer->stalled = stalls;
+}
+
 static void take_off(struct http_transfer *transfer)
 {
     struct http_pool *pool = transfer->pool;
@@ -75,6 +83,7 @@ void http_pool_finish(struct http_transfer *transfer, const struct error *err)
 {
     struct http_pool *pool = transfer->pool;
     transfer->finished = true;
+    note_stall(transfer, false);
     if (transfer->easy != NULL)
         take_off(transfer);
     http_chain_remove(&transfer->link);
@@ -115,11 +124,16 @@ static bool begin(struct http_transfer *transfer, struct error *err)
     return http_transfer_begin(transfer, err);
 }
 
+static bool may_start(const struct http_pool *pool)
+{
+    size_t most = pool->config.max_parallel;
+    return pool->running.count - pool->stalled < most && pool->running.count < HTTP_POOL_TIMES * most;
+}
+
 static void start_waiting(struct http_pool *pool)
 {
     struct http_transfer *transfer;
-    while (pool->running.count < pool->config.max_parallel &&
-           (transfer = http_chain_first(&pool->waiting)) != NULL) {
+    while (may_start(pool) && (transfer = http_chain_first(&pool->waiting)) != NULL) {
         struct error err;
         http_chain_remove(&transfer->link);
         http_chain_add(&pool->running, &transfer->link, transfer);
@@ -190,9 +204,13 @@ static void on_tick(void *context, uint64_t times)
         struct http_transfer *transfer = link->owner;
         struct error err;
         next = link->next; /* done may start and cancel, but that waits for the next kick */
-        if (!http_transfer_in_time(transfer, now_us, &err))
+        if (http_transfer_in_time(transfer, now_us, &err))
+            note_stall(transfer, http_transfer_stalls(transfer, now_us));
+        else
             http_pool_finish(transfer, &err);
     }
+    if (pool->waiting.count > 0)
+        http_pool_kick(pool);
     if (pool->running.count == 0) {
         pool->ticking = false;
         loop_timer_set(pool->tick, -1, 0);
@@ -204,7 +222,7 @@ static void on_tick(void *context, uint64_t times)
 /* Fewer connections are kept when there are not descriptors enough for those that are at work. */
 static void fit_into_descriptors(struct http_pool_config *config)
 {
-    size_t at_work = config->max_parallel + FDS_ELSEWHERE;
+    size_t at_work = config->max_parallel * HTTP_POOL_TIMES + FDS_ELSEWHERE;
     size_t idle = config->max_idle < IDLE_MAX ? config->max_idle : IDLE_MAX;
     size_t limit = process_raise_descriptors(at_work + idle * FDS_PER_10_KEPT / 10);
     size_t left = limit > at_work ? (limit - at_work) * 10 / FDS_PER_10_KEPT : 0;

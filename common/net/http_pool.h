@@ -12,12 +12,17 @@
 #include "common/base/buf.h"
 #include "common/os/loop.h"
 
+enum { HTTP_POOL_STALL_MS = 2000, HTTP_POOL_TIMES = 2 };
+
 struct http_pool;
 struct http_transfer; /* one exchange under way; gone when its `done` has returned */
 
 struct http_pool_config {
-    struct loop *loop;   /* borrowed */
-    size_t max_parallel; /* exchanges under way; further ones wait in the order of their start */
+    struct loop *loop; /* borrowed */
+    /* Exchanges under way; further ones wait in the order of their start. One whose peer has kept us waiting
+     * for HTTP_POOL_STALL_MS does not count as long as it does, so that slow peers hold up nobody; all
+     * together there are HTTP_POOL_TIMES as many at most. */
+    size_t max_parallel;
     /* Connections kept alive between exchanges, over all hosts: about so many (each multi handle keeps its
      * share and half as many again), and fewer when the limit of descriptors, which is raised, allows no
      * more. */

@@ -53,6 +53,7 @@ struct http_pool {
     struct http_pool_multi **multis;   /* multi_count; NULL until one of its hosts is asked */
     struct http_pool_socket **sockets; /* by descriptor */
     size_t socket_room;
+    size_t stalled;                 /* of those that run, as of the last tick */
     struct http_pool_counts counts; /* running and waiting are in their chains */
 };
 
@@ -95,6 +96,7 @@ struct http_transfer {
     struct http_link link; /* in pool->waiting or pool->running */
     struct http_link due;
     bool cancelled, broken, resumed, paused, finished;
+    bool stalled; /* counted in pool->stalled */
 
     /* the request; its texts are in `text` */
     struct http_site site;
@@ -134,6 +136,9 @@ bool http_transfer_begin(struct http_transfer *transfer, struct error *err) MUST
 bool http_transfer_outcome(struct http_transfer *transfer, CURLcode code, struct error *err) MUST_USE;
 /* False with err when it has been too slow. */
 bool http_transfer_in_time(struct http_transfer *transfer, int64_t now_us, struct error *err) MUST_USE;
+/* Its peer has kept us waiting; never while we keep it waiting, nor of a file that is being sent. After
+ * http_transfer_in_time. */
+bool http_transfer_stalls(const struct http_transfer *transfer, int64_t now_us);
 /* After a pause. Not CURLE_OK: it is over. */
 CURLcode http_transfer_go_on(struct http_transfer *transfer);
 

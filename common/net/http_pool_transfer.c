@@ -228,6 +228,13 @@ bool http_transfer_in_time(struct http_transfer *transfer, int64_t now_us, struc
     return false;
 }
 
+bool http_transfer_stalls(const struct http_transfer *transfer, int64_t now_us)
+{
+    int64_t since_us = transfer->window_us > 0 ? transfer->window_us : transfer->started_us;
+    return !transfer->paused && transfer->sending.upload == NULL &&
+           now_us - since_us >= (int64_t)HTTP_POOL_STALL_MS * US_PER_MS;
+}
+
 CURLcode http_transfer_go_on(struct http_transfer *transfer)
 {
     int64_t now_us = clock_monotonic_us(clock_system());

@@ -153,10 +153,8 @@ static void on_turn(void *context, const struct turn_result *result)
     bool changed = slot->had_turn ? slot->last_status != result->status : result->status != TURN_OK;
     uint32_t random;
     random_bytes(&random, sizeof(random));
-    bool dead = !result->reached && !result->not_ours && result->status != TURN_OK;
-    slot->failures = dead ? slot->failures + 1 : 0;
     slot->due_us =
-        slot->started_us + fleet_backoff_us(slot->failures, cycle->scene->settings->sync_interval_s, random);
+        slot->started_us + fleet_pause_us(slot, result, cycle->scene->settings->sync_interval_s, random);
     slot->running = false;
     slot->had_turn = true;
     slot->last_status = result->status;

@@ -1,14 +1,17 @@
-/* When each vehicle has its turn: a cycle every sync_interval_s, all vehicles side by side, the dead with
- * back-off (doubled from one interval up to CYCLE_BACKOFF_MAX_S, with jitter). A cycle that overruns is not
- * started twice: a vehicle whose turn goes on is left out, and so is everything while PostgreSQL is away.
- * Threads: the loop's. */
+/* When each vehicle has its turn: a cycle every sync_interval_s, all vehicles side by side, the dead and
+ * those that are too slow again and again with back-off (doubled from one interval up to CYCLE_BACKOFF_MAX_S,
+ * with jitter). A cycle that overruns is not started twice: a vehicle whose turn goes on is left out, and so
+ * is everything while PostgreSQL is away. Threads: the loop's. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_CYCLE_H
 #define SERVER_TOOLS_SYNC_SERVICE_CYCLE_H
 
 #include "server_tools/sync_service/keeper.h"
 #include "server_tools/sync_service/turn.h"
 
-enum { CYCLE_BACKOFF_MAX_S = 300 };
+enum {
+    CYCLE_BACKOFF_MAX_S = 300,
+    CYCLE_BACKOFF_SLOW_MAX_S = 120, /* with the longest turn: less than SILENT_AFTER_SEC */
+};
 
 struct cycle_totals {
     size_t vehicles, ok, timeout, error, left_out;

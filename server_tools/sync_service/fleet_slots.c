@@ -123,3 +123,20 @@ int64_t fleet_backoff_us(unsigned failures, int64_t interval_s, uint32_t random)
     int64_t pause_us = pause_s * US_PER_S;
     return pause_us - pause_us / 1000 * (int64_t)(random % (JITTER_PER_MILLE + 1));
 }
+
+int64_t fleet_pause_us(struct fleet_slot *slot, const struct turn_result *result, int64_t interval_s,
+                       uint32_t random)
+{
+    bool failed = result->status != TURN_OK && !result->not_ours;
+    bool dead = failed && !result->reached;
+    bool slow = failed && result->status == TURN_TIMEOUT && result->rows_added == 0;
+    slot->failures = dead || slow ? slot->failures + 1 : 0;
+    unsigned pauses = slot->failures;
+    if (slow && !dead) {
+        pauses--;
+        while (pauses > 1 &&
+               (pauses > DOUBLINGS_MAX || interval_s << (pauses - 1) > CYCLE_BACKOFF_SLOW_MAX_S))
+            pauses--;
+    }
+    return fleet_backoff_us(pauses, interval_s, random);
+}

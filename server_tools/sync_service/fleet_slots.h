@@ -13,7 +13,7 @@ struct fleet_slot {
     bool is_ours;          /* in the list that was loaded last */
     bool running;
     unsigned number;   /* of the cycle that its turn belongs to */
-    unsigned failures; /* turns in a row that nothing answered */
+    unsigned failures; /* turns in a row that brought nothing because the vehicle was silent or too slow */
     bool had_turn;     /* the next is how it ended */
     enum turn_status last_status;
     int64_t started_us, due_us; /* monotonic; no turn before due_us */
@@ -37,5 +37,10 @@ void fleet_slots_drop_others(struct fleet_slots *slots);
 /* How long nobody asks a vehicle that did not answer so many times: doubled, with jitter, so that it is asked
  * again within CYCLE_BACKOFF_MAX_S. random: any number. */
 int64_t fleet_backoff_us(unsigned failures, int64_t interval_s, uint32_t random);
+/* A turn has ended: how long nobody asks the vehicle, counted from the turn's start. One that answered and
+ * was too slow has no pause the first time, and then shorter ones than one that is dead
+ * (CYCLE_BACKOFF_SLOW_MAX_S): it may go on being seen, and its link may be slow alone. */
+int64_t fleet_pause_us(struct fleet_slot *slot, const struct turn_result *result, int64_t interval_s,
+                       uint32_t random);
 
 #endif

@@ -75,6 +75,15 @@ void gap_lane_ask(struct gap_lane *lane, struct gap_ticket *ticket)
     wake(lane);
 }
 
+bool gap_lane_try(struct gap_lane *lane, struct gap_ticket *ticket)
+{
+    if (lane->first != NULL || lane->running >= lane->parallel || lane->no_room || ticket->running)
+        return false;
+    ticket->running = true;
+    lane->running++;
+    return true;
+}
+
 static void take_out(struct gap_lane *lane, struct gap_ticket *ticket)
 {
     struct gap_ticket **at = &lane->first;

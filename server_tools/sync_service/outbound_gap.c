@@ -293,7 +293,7 @@ static void fetch(struct outbound *outbound)
 
 static bool has_room(struct outbound *outbound)
 {
-    return writer_has_room(outbound->scene->writer, DATA_ANSWER_MAX_ROWS * sizeof(struct central_row));
+    return writer_has_room(outbound->scene->writer, OUTBOUND_LARGE_BYTES);
 }
 
 static void fetch_more(struct outbound *outbound)

@@ -64,7 +64,7 @@ static bool start(struct outbound_get *get, const char *what, const struct windo
     request.gzip = true;
     get->what = what;
     get->error.code = ERR_NONE;
-    get->truncated = false;
+    get->truncated = get->crowded = false;
     return send_request(get, &request, err) || error_wrap(err, "%s", what);
 }
 
@@ -81,12 +81,21 @@ static struct http_pool_request small_request(const struct outbound_get *get,
 
 /* ---- the answer ---- */
 
-static void on_place(void *context)
+static void on_room(void *context)
 {
-    struct outbound_get *get = context;
-    get->has_place = true;
+    const struct outbound_get *get = context;
     if (get->call != NULL)
         http_transfer_resume(get->call->transfer);
+}
+
+/* Whether it may become large. Nobody waits for that with a connection in his hands: it would be one of those
+ * that others need, and the vehicle drops who does not read. */
+static bool take_place(struct outbound_get *get)
+{
+    const struct sync_scene *scene = get->outbound->scene;
+    get->has_place = get->has_place || (writer_has_room(scene->writer, OUTBOUND_LARGE_BYTES) &&
+                                        gap_lane_try(scene->gaps, &get->place));
+    return get->has_place;
 }
 
 static enum http_take on_piece(void *context, struct view piece)
@@ -96,11 +105,12 @@ static enum http_take on_piece(void *context, struct view piece)
     if (get == NULL)
         return HTTP_STOP;
     struct writer *writer = call->outbound->scene->writer;
-    bool large = data_answer_row_count(get->data) > OUTBOUND_SMALL_ROWS;
-    if (!get->has_place && (large || !writer_has_room(writer, piece.size))) {
-        if (!writer_has_room(writer, piece.size))
-            gap_lane_wait_for_room(get->outbound->scene->gaps, writer);
-        gap_lane_ask(get->outbound->scene->gaps, &get->place);
+    if (data_answer_row_count(get->data) > OUTBOUND_SMALL_ROWS && !take_place(get)) {
+        get->truncated = get->crowded = true;
+        return HTTP_STOP;
+    }
+    if (!get->has_place && !writer_has_room(writer, piece.size)) {
+        writer_wait_for_room(writer, &get->waits);
         return HTTP_PAUSE;
     }
     if (!data_answer_feed(get->data, piece, &get->error))
@@ -244,8 +254,8 @@ bool outbound_get_data(struct outbound_get *get, struct window window, struct er
     };
     data_answer_free(get->data);
     get->data = data_answer_new(window, err);
-    get->place.run = on_place;
-    get->place.context = get;
+    get->waits.room = on_room;
+    get->waits.context = get;
     return get->data != NULL && start(get, "/data", &window, request, err);
 }
 
@@ -256,6 +266,7 @@ void outbound_get_clear(struct outbound_get *get)
         http_transfer_cancel(get->call->transfer);
         get->call = NULL;
     }
+    writer_wait_no_more(get->outbound->scene->writer, &get->waits);
     gap_lane_done(get->outbound->scene->gaps, &get->place);
     get->has_place = false;
     data_answer_free(get->data);
@@ -263,6 +274,13 @@ void outbound_get_clear(struct outbound_get *get)
 }
 
 /* ---- its rows ---- */
+
+int64_t outbound_get_span_us(const struct outbound_get *get)
+{
+    const struct central_row *rows = data_answer_rows(get->data);
+    size_t count = data_answer_row_count(get->data);
+    return count == 0 ? 0 : rows[count - 1].time_us - rows[0].time_us;
+}
 
 bool outbound_get_rows(struct outbound_get *get, struct central_row **rows, size_t *count, struct error *err)
 {

@@ -19,7 +19,8 @@
 enum {
     OUTBOUND_DATA_MAX_BYTES = 32 * 1024 * 1024, /* of one answer of /data, unpacked */
     OUTBOUND_DATA_TIMES = 12,   /* PULL_TIMEOUT_SEC that one may take, while it makes progress */
-    OUTBOUND_SMALL_ROWS = 8192, /* more of one answer wait for a place in the gap lane: memory is bounded */
+    OUTBOUND_SMALL_ROWS = 8192, /* more of one answer need a place in the gap lane: memory is bounded */
+    OUTBOUND_LARGE_BYTES = DATA_ANSWER_MAX_ROWS * sizeof(struct central_row), /* of the writer's budget */
     OUTBOUND_GAP_JOB_ROWS = 100000, /* a live job waits for one of these at most */
     OUTBOUND_GAP_TRIES = 3,         /* of a piece that was too slow, halved each time */
     OUTBOUND_TARGET_BYTES = 128,
@@ -44,7 +45,9 @@ struct outbound_get {
     const char *what;           /* "/status": for notes */
     struct outbound_call *call; /* NULL: none is under way */
     struct data_answer *data;   /* of /data */
-    bool truncated;             /* it has said so: the rest is not waited for */
+    bool truncated;             /* it has said so, or it is crowded: the rest is not waited for */
+    bool crowded;               /* it was large, and no place was free for that */
+    struct room_waiter waits;   /* paused until the writer has room */
     struct gap_ticket place;    /* in the lane, of a large answer */
     bool has_place;             /* it may be large */
     int32_t stranger;           /* a row's channel, for which /channels is asked again */
@@ -63,6 +66,8 @@ bool outbound_get_small(struct outbound_get *get, const char *what, const struct
 bool outbound_get_data(struct outbound_get *get, struct window window, struct error *err) MUST_USE;
 /* Gives it up, the place back, frees the answer; no `done` follows. */
 void outbound_get_clear(struct outbound_get *get);
+/* From the first row that came to the last: how long a part of a crowded answer was not large. */
+int64_t outbound_get_span_us(const struct outbound_get *get);
 /* The answer's rows, their channel_id an index of the book now. Errors: ERR_INPUT (too many channels),
  * ERR_MEMORY. */
 bool outbound_get_rows(struct outbound_get *get, struct central_row **rows, size_t *count,

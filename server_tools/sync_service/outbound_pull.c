@@ -140,6 +140,29 @@ static void make_plan(struct outbound *outbound)
     }
 }
 
+static void send_live(struct outbound *outbound)
+{
+    struct error err;
+    if (!outbound_get_data(&outbound->turn.get, outbound->turn.plan.live, &err))
+        outbound_turn_fail(outbound, &err);
+}
+
+/* What is left out is a gap, which has its turn in the lane. */
+static void narrow_live(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    struct error err;
+    int64_t most_us = outbound->scene->settings->pull_window_s * US_PER_S;
+    if (turn->get.crowded) {
+        int64_t fits_us = outbound_get_span_us(&turn->get) / 2 + 1;
+        most_us = fits_us < most_us ? fits_us : most_us;
+    }
+    if (windows_narrow(&turn->plan.live, most_us, &err))
+        send_live(outbound);
+    else
+        outbound_turn_fail(outbound, &err);
+}
+
 static void on_live(struct outbound *outbound, struct view body, const struct error *err)
 {
     struct outbound_turn *turn = &outbound->turn;
@@ -152,10 +175,7 @@ static void on_live(struct outbound *outbound, struct view body, const struct er
         return;
     }
     if (turn->get.truncated) {
-        int64_t first_us = outbound->scene->settings->pull_window_s * US_PER_S;
-        if (!windows_narrow(&turn->plan.live, first_us, &why) ||
-            !outbound_get_data(&turn->get, turn->plan.live, &why))
-            outbound_turn_fail(outbound, &why);
+        narrow_live(outbound);
         return;
     }
     if (!outbound_get_rows(&turn->get, &batch->rows, &batch->row_count, &why)) {
@@ -169,13 +189,12 @@ static void on_live(struct outbound *outbound, struct view body, const struct er
 static void ask_live(struct outbound *outbound)
 {
     struct outbound_turn *turn = &outbound->turn;
-    struct error err;
     make_plan(outbound);
     turn->get.done = on_live;
     if (window_is_empty(turn->plan.live))
         ask_ahead(outbound);
-    else if (!outbound_get_data(&turn->get, turn->plan.live, &err))
-        outbound_turn_fail(outbound, &err);
+    else
+        send_live(outbound);
 }
 
 /* ---- behind our now, and what was written before a clock was stepped back ---- */

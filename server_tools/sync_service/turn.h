@@ -34,7 +34,7 @@ enum turn_db { TURN_DB_UNKNOWN, TURN_DB_OK, TURN_DB_FAILED }; /* what its /statu
 
 struct turn_result {
     enum turn_status status;
-    bool reached;  /* it answered something: no back-off */
+    bool reached;  /* it answered something: back-off only when it was too slow again and again */
     bool not_ours; /* PostgreSQL or we were the trouble: nothing is said of the vehicle, no back-off */
     int64_t rows_added, bytes;
     char note[TURN_NOTE_BYTES];
@@ -80,6 +80,8 @@ struct gap_lane *gap_lane_new(struct loop *loop, size_t parallel, struct error *
 void gap_lane_free(struct gap_lane *lane);
 /* Queues behind the others; run is called from the loop, never from within. No harm when it waits already. */
 void gap_lane_ask(struct gap_lane *lane, struct gap_ticket *ticket);
+/* A place at once, when one is free that nobody waits for; run is not called. */
+bool gap_lane_try(struct gap_lane *lane, struct gap_ticket *ticket) MUST_USE;
 /* The piece is over, or the ticket is taken back. No harm when it neither waits nor runs. */
 void gap_lane_done(struct gap_lane *lane, struct gap_ticket *ticket);
 /* Somebody waits for a place. */

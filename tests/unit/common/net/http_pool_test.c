@@ -52,6 +52,57 @@ static void never_more_than_were_allowed(void **state)
     assert_int_equal(fixture->server.connections, 3);
 }
 
+/* ---- peers that keep us waiting ---- */
+
+static void who_keeps_us_waiting_holds_up_nobody(void **state)
+{
+    static const struct loop_server_script silent[] = {
+        {.answer = {"", 0}, .then = THEN_SILENT},
+        {.answer = {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", 39}, .then = THEN_SILENT},
+    };
+    struct pool_fixture *fixture = *state;
+    struct asked *slow[3];
+    pool_fixture_limits(fixture, 2, 8);
+    for (size_t i = 0; i < 2; i++) {
+        fixture->server.script = silent[i];
+        slow[i] = ask(fixture, (struct http_pool_request){.floor_s = 20});
+        run_for(fixture, 50); /* the script is read when a request comes */
+    }
+    fixture->server.script = SCRIPT(OK_2);
+    const struct asked *good = ask(fixture, GET);
+    run_for(fixture, HTTP_POOL_STALL_MS / 2);
+    assert_int_equal(good->ends, 0); /* they may be at work */
+    run_for(fixture, HTTP_POOL_STALL_MS);
+    assert_true(good->ok);
+    for (int i = 0; i < 20; i++)
+        ask(fixture, GET);
+    run_for(fixture, 500);
+    assert_int_equal(fixture->ended, 21);
+    assert_int_equal(slow[0]->ends + slow[1]->ends, 0);
+    /* but there is an end of those, too */
+    fixture->server.script = silent[0];
+    for (int i = 0; i < 3; i++)
+        slow[i] = ask(fixture, (struct http_pool_request){.floor_s = 20});
+    run_for(fixture, 2 * HTTP_POOL_STALL_MS);
+    assert_int_equal(http_pool_counts(fixture->pool).running, 2 * HTTP_POOL_TIMES);
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 1);
+}
+
+static void whoever_waits_for_us_counts(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    pool_fixture_limits(fixture, 1, 8);
+    fixture->server.script =
+        SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", .then = THEN_FLOOD);
+    struct asked *paused = ask_streaming(fixture, GET);
+    paused->pause_at = 1;
+    run_for(fixture, 50);
+    const struct asked *next = ask(fixture, GET);
+    run_for(fixture, HTTP_POOL_STALL_MS + 500);
+    assert_int_equal(next->ends, 0);
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 1);
+}
+
 /* ---- from within done ---- */
 
 struct again {
@@ -304,6 +355,8 @@ int main(void)
         TEST(runs_many_at_once),
         TEST(waits_in_the_order_of_starts),
         TEST(never_more_than_were_allowed),
+        TEST(who_keeps_us_waiting_holds_up_nobody),
+        TEST(whoever_waits_for_us_counts),
         TEST(an_end_may_start_the_next),
         TEST(is_cancelled_while_it_waits),
         TEST(is_cancelled_while_it_runs),

@@ -90,15 +90,16 @@ static void a_vehicle_that_cannot_be_begun_holds_up_nobody(void **state)
 
 enum { TURNS_MAX = 64 };
 
-/* Vehicle 1 says nothing for so many seconds: when it was asked. */
-static size_t silent_turns(struct cycle_world *world, int64_t seconds, int64_t out[TURNS_MAX])
+/* Each turn of vehicle 1 ends so, for so many seconds: when it was asked. */
+static size_t turns_that_end(struct cycle_world *world, struct turn_result result, int64_t seconds,
+                             int64_t out[TURNS_MAX])
 {
     size_t count = 0;
     for (int64_t passed = 0; passed < seconds; passed += INTERVAL_S) {
         if (world->machines[1].under_way) {
             assert_true(count < TURNS_MAX);
             out[count++] = world->machines[1].last_turn;
-            world_end_turn(world, 1, TURN_SILENT);
+            world_end_turn(world, 1, result);
         }
         world_pass(world, INTERVAL_S);
     }
@@ -114,7 +115,7 @@ static void who_is_silent_is_asked_less_and_less_but_within_the_limit(void **sta
     begin(world);
     for (size_t i = 0; i < COUNT_OF(chances); i++) {
         chance = chances[i];
-        size_t count = silent_turns(world, 3600, turns);
+        size_t count = turns_that_end(world, TURN_SILENT, 3600, turns);
         assert_in_range(count, 14, 24);
         assert_int_equal(turns[1] - turns[0], INTERVAL_S); /* once is nothing */
         for (size_t k = 2; k < count; k++) {
@@ -132,12 +133,32 @@ static void who_is_silent_is_asked_less_and_less_but_within_the_limit(void **sta
     }
 }
 
+/* It trickles: the first time may be chance, and it is seen often enough all the same. */
+static void who_answers_too_slowly_is_asked_less_but_not_the_first_time(void **state)
+{
+    static const struct turn_result slow = {
+        .status = TURN_TIMEOUT, .reached = true, .note = "timeout on /data"};
+    struct cycle_world *world = *state;
+    int64_t turns[TURNS_MAX];
+    world_fleet(world, 1);
+    begin(world);
+    chance = 0;
+    size_t count = turns_that_end(world, slow, 1800, turns);
+    assert_int_equal(turns[1] - turns[0], INTERVAL_S);
+    assert_int_equal(turns[2] - turns[1], INTERVAL_S);
+    assert_int_equal(turns[3] - turns[2], 2 * INTERVAL_S);
+    assert_int_equal(turns[4] - turns[3], 4 * INTERVAL_S);
+    for (size_t k = 5; k < count; k++)
+        assert_int_equal(turns[k] - turns[k - 1], 8 * INTERVAL_S); /* twice as long were too long */
+    assert_true(8 * INTERVAL_S <= CYCLE_BACKOFF_SLOW_MAX_S && 16 * INTERVAL_S > CYCLE_BACKOFF_SLOW_MAX_S);
+}
+
 /* The vehicle is well then, so far as we know. */
 static void our_own_trouble_and_errors_that_it_says_are_no_silence(void **state)
 {
     static const struct turn_result results[] = {
         {.status = TURN_ERROR, .not_ours = true, .note = "PostgreSQL is away"},
-        {.status = TURN_TIMEOUT, .reached = true, .note = "it broke off"},
+        {.status = TURN_TIMEOUT, .reached = true, .rows_added = 1, .note = "it broke off"},
         {.status = TURN_ERROR, .reached = true, .note = "HTTP 500"},
         {.status = TURN_OK},
     };
@@ -316,6 +337,7 @@ int main(void)
         TEST(without_room_for_readings_nobody_is_asked),
         TEST(a_vehicle_that_cannot_be_begun_holds_up_nobody),
         TEST(who_is_silent_is_asked_less_and_less_but_within_the_limit),
+        TEST(who_answers_too_slowly_is_asked_less_but_not_the_first_time),
         TEST(our_own_trouble_and_errors_that_it_says_are_no_silence),
         TEST(a_vehicle_that_is_ours_no_more_is_called_off),
         TEST(another_transport_begins_anew),

@@ -65,6 +65,77 @@ static void pauses_double_up_to_five_minutes(void **state)
     }
 }
 
+/* How a turn ends, and the pause behind it. */
+struct ending {
+    struct turn_result result;
+    int64_t pause_s;
+};
+
+#define DEAD                                                                                                 \
+    {                                                                                                        \
+        .status = TURN_TIMEOUT                                                                               \
+    }
+#define REFUSED                                                                                              \
+    {                                                                                                        \
+        .status = TURN_ERROR                                                                                 \
+    }
+#define SLOW                                                                                                 \
+    {                                                                                                        \
+        .status = TURN_TIMEOUT, .reached = true                                                              \
+    }
+#define SOME                                                                                                 \
+    {                                                                                                        \
+        .status = TURN_TIMEOUT, .reached = true, .rows_added = 1                                             \
+    }
+#define WRONG                                                                                                \
+    {                                                                                                        \
+        .status = TURN_ERROR, .reached = true                                                                \
+    }
+#define OURS                                                                                                 \
+    {                                                                                                        \
+        .status = TURN_ERROR, .not_ours = true                                                               \
+    }
+#define FINE                                                                                                 \
+    {                                                                                                        \
+        .status = TURN_OK, .reached = true                                                                   \
+    }
+
+static void whoever_brings_nothing_is_asked_less(void **state)
+{
+    static const struct ending endings[] = {
+        {DEAD, 30},  {REFUSED, 60}, {DEAD, 120}, {DEAD, 240},
+        {DEAD, 270}, /* nothing answers */
+        {FINE, 0},   /* it is back */
+        {SLOW, 0},   {SLOW, 30},    {SLOW, 60},  {SLOW, 120},
+        {SLOW, 120},                                          /* the first time none, never long */
+        {SLOW, 120}, {SOME, 0},                               /* a slow link that gets on */
+        {SLOW, 0},   {WRONG, 0},                              /* an answer, be it wrong */
+        {SLOW, 0},   {SLOW, 30},    {OURS, 0},                /* nothing is said of it */
+        {SLOW, 0},   {SLOW, 30},    {DEAD, 120}, {SLOW, 120}, /* one after the other */
+    };
+    struct fleet_slot slot = {.failures = 0};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(endings); i++)
+        assert_int_equal(fleet_pause_us(&slot, &endings[i].result, 30, 0), endings[i].pause_s * S);
+}
+
+static void a_slow_one_is_seen_again_before_it_counts_as_silent(void **state)
+{
+    static const int64_t intervals_s[] = {1, 7, 30, 119, 120, 121, 3600};
+    static const struct turn_result slow = SLOW;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(intervals_s); i++) {
+        int64_t interval_s = intervals_s[i];
+        struct fleet_slot slot = {.failures = 1};
+        for (int turn = 0; turn < 50; turn++) {
+            int64_t pause_us = fleet_pause_us(&slot, &slow, interval_s, 0);
+            assert_in_range(pause_us, interval_s * S,
+                            (interval_s > CYCLE_BACKOFF_SLOW_MAX_S ? interval_s : CYCLE_BACKOFF_SLOW_MAX_S) *
+                                S);
+        }
+    }
+}
+
 static void vehicles_are_found_and_go(void **state)
 {
     static const int64_t ids[] = {5, 1, 9, 3, 7, 1, 9};
@@ -109,6 +180,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pauses_double_up_to_five_minutes),
+        cmocka_unit_test(whoever_brings_nothing_is_asked_less),
+        cmocka_unit_test(a_slow_one_is_seen_again_before_it_counts_as_silent),
         cmocka_unit_test(vehicles_are_found_and_go),
         cmocka_unit_test(another_transport_is_another_puller),
     };

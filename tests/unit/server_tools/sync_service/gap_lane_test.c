@@ -108,6 +108,27 @@ static void so_many_at_a_time_in_turn(void **state)
     assert_string_equal(world->order, "abcdea");
 }
 
+static void a_free_place_is_had_at_once_and_none_is_waited_for(void **state)
+{
+    (void)state;
+    struct gap_ticket *tickets = world->tickets;
+    assert_true(gap_lane_try(world->lane, &tickets[0]));
+    assert_true(gap_lane_try(world->lane, &tickets[1]));
+    assert_false(gap_lane_try(world->lane, &tickets[1])); /* it has one */
+    assert_false(gap_lane_try(world->lane, &tickets[2]));
+    assert_false(gap_lane_is_wanted(world->lane)); /* who tries does not queue */
+    ask(3);
+    done(0);
+    assert_false(gap_lane_try(world->lane, &tickets[2])); /* it is for who waits */
+    run_loop();
+    assert_string_equal(world->order, "d"); /* nobody is called for a place that he has tried for */
+    done(1);
+    assert_true(gap_lane_try(world->lane, &tickets[2]));
+    gap_lane_wait_for_room(world->lane, (struct writer *)(void *)world);
+    done(2);
+    assert_false(gap_lane_try(world->lane, &tickets[2]));
+}
+
 static void a_ticket_can_be_taken_back(void **state)
 {
     (void)state;
@@ -140,6 +161,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(so_many_at_a_time_in_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_free_place_is_had_at_once_and_none_is_waited_for, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_ticket_can_be_taken_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_room_nothing_begins, set_up, tear_down),
     };
