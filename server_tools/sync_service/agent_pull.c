@@ -194,6 +194,7 @@ void agent_pull_go_on(struct agent_pull *pull, enum step step)
         [STEP_STATUS] = ask_status,
         [STEP_BEGINNING] = agent_pull_beginning,
         [STEP_READINGS] = agent_pull_readings,
+        [STEP_REST] = agent_pull_rest,
         [STEP_CHANNELS] = agent_pull_channels,
         [STEP_ALARMS] = agent_pull_alarms,
     };

@@ -1,9 +1,9 @@
 /* The parts of agent_pull.c share this: one turn as a row of steps, each of which asks the agent for one
  * thing or finds that it is not needed:
  *
- *   status -> beginning -> readings -> channels -> alarms -> the last job, with the journal
- *     ^           |            |           |          |
- *     +-----------+---- 409 store_changed -+----------+      (once a turn)
+ *   status -> beginning -> readings -> rest -> channels -> alarms -> the last job, with the journal
+ *     ^           |            |                    |          |
+ *     +-----------+---- 409 store_changed ----------+----------+      (once a turn)
  *
  * What goes wrong leads straight to the last job, which says it. Threads: the loop's. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_AGENT_PULL_INTERNAL_H
@@ -11,7 +11,7 @@
 
 #include "server_tools/sync_service/agent_turn.h"
 
-enum step { STEP_STATUS, STEP_BEGINNING, STEP_READINGS, STEP_CHANNELS, STEP_ALARMS, STEPS };
+enum step { STEP_STATUS, STEP_BEGINNING, STEP_READINGS, STEP_REST, STEP_CHANNELS, STEP_ALARMS, STEPS };
 enum step_way { STEP_RUNS, STEP_SKIPPED, STEP_FAILED };
 
 /* Of one request for the readings of a table, which repeats its last minute: at first, and at most. A full
@@ -63,6 +63,8 @@ void agent_pull_small_failed(struct agent_pull *pull, const char *stream, const 
 /* ---- agent_pull_steps.c ---- */
 enum step_way agent_pull_beginning(struct agent_pull *pull, struct error *err) MUST_USE;
 enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err) MUST_USE;
+/* Many readings do not wait in memory for what else is asked for: they go home before. */
+enum step_way agent_pull_rest(struct agent_pull *pull, struct error *err) MUST_USE;
 enum step_way agent_pull_channels(struct agent_pull *pull, struct error *err) MUST_USE;
 enum step_way agent_pull_alarms(struct agent_pull *pull, struct error *err) MUST_USE;
 

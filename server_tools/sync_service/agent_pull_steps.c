@@ -127,7 +127,7 @@ static void readings_done(void *context, const struct agent_readings_result *res
     }
     if (pull->status.has_seq && result->last - pull->from == result->lines)
         pull->alarms_to = result->last;
-    agent_pull_go_on(pull, STEP_CHANNELS);
+    agent_pull_go_on(pull, STEP_REST);
 }
 
 enum step_way agent_pull_readings(struct agent_pull *pull, struct error *err)
@@ -187,16 +187,20 @@ static void channels_done(void *context, struct agent_small_result *result)
 
 /* They can only have changed with a restart of the machine's collector: asked for now and then, and at once
  * when a name comes that nobody has described. */
+static bool are_channels_due(const struct agent_pull *pull)
+{
+    bool due = pull->turns_since_channels < 0 || pull->turns_since_channels >= CHANNELS_EVERY_TURNS ||
+               channel_book_count(agent_home_book(pull->home)) > pull->channels_described;
+    return pull->status.channels && pull->status.store_id[0] != '\0' && due;
+}
+
 enum step_way agent_pull_channels(struct agent_pull *pull, struct error *err)
 {
-    struct channel_book *book = agent_home_book(pull->home);
-    bool due = pull->turns_since_channels < 0 || pull->turns_since_channels >= CHANNELS_EVERY_TURNS ||
-               channel_book_count(book) > pull->channels_described;
-    if (!pull->status.channels || pull->status.store_id[0] == '\0' || !due)
+    if (!are_channels_due(pull))
         return STEP_SKIPPED;
     const struct export_ask ask = ask_of(pull, "channels");
-    pull->small = agent_small_start(pull->session, &ask, sync_pull_floor_s(pull->scene->settings), book,
-                                    channels_done, pull, err);
+    pull->small = agent_small_start(pull->session, &ask, sync_pull_floor_s(pull->scene->settings),
+                                    agent_home_book(pull->home), channels_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
 }
 
@@ -251,19 +255,60 @@ static void alarms_done(void *context, struct agent_small_result *result)
     agent_pull_end(pull);
 }
 
+enum alarms_way { ALARMS_NONE, ALARMS_NOT_AMONG_THEM, ALARMS_DUE };
+
+static enum alarms_way alarms_way(const struct agent_pull *pull)
+{
+    const struct agent_status *status = &pull->status;
+    const struct home_position *position = agent_home_position(pull->home);
+    if (!status->alarms || !status->has_seq || status->store_id[0] == '\0' ||
+        position->alarms >= status->next_seq - 1)
+        return ALARMS_NONE;
+    bool among = pull->alarms_to < status->next_seq - 1 || position->alarms < pull->from;
+    return among ? ALARMS_DUE : ALARMS_NOT_AMONG_THEM;
+}
+
 enum step_way agent_pull_alarms(struct agent_pull *pull, struct error *err)
 {
-    const struct home_position *position = agent_home_position(pull->home);
     struct export_ask ask = ask_of(pull, "alarms");
-    if (!pull->status.alarms || !ask.has_seq || ask.store_id[0] == '\0' ||
-        position->alarms >= pull->status.next_seq - 1)
-        return STEP_SKIPPED;
-    if (pull->alarms_to >= pull->status.next_seq - 1 && position->alarms >= pull->from) {
+    enum alarms_way way = alarms_way(pull);
+    if (way == ALARMS_NOT_AMONG_THEM)
         pull->turn.put.alarms_to = pull->alarms_to;
+    if (way != ALARMS_DUE)
         return STEP_SKIPPED;
-    }
-    ask.after = position->alarms;
+    ask.after = agent_home_position(pull->home)->alarms;
     pull->small = agent_small_start(pull->session, &ask, sync_pull_floor_s(pull->scene->settings),
                                     agent_home_book(pull->home), alarms_done, pull, err);
     return pull->small != NULL ? STEP_RUNS : STEP_FAILED;
+}
+
+/* ---- between ---- */
+
+static void rest_home(void *context, const struct home_result *result)
+{
+    struct agent_pull *pull = context;
+    pull->turn.result.rows_added += result->rows_added;
+    if (result->err == NULL) {
+        agent_pull_go_on(pull, STEP_CHANNELS);
+        return;
+    }
+    agent_turn_fail_db(&pull->turn, result->err);
+    agent_pull_end(pull);
+}
+
+/* Whoever is asked next may have to wait for a connection that somebody has who waits for room. */
+enum step_way agent_pull_rest(struct agent_pull *pull, struct error *err)
+{
+    struct home_put *put = &pull->turn.put;
+    if (put->job == NULL || (!are_channels_due(pull) && alarms_way(pull) != ALARMS_DUE))
+        return STEP_SKIPPED;
+    if (put->job->row_count <= AGENT_STEP_ROWS) {
+        room_keep(&put->job->part, 0);
+        return STEP_SKIPPED;
+    }
+    struct home_put rest = *put;
+    *put = (struct home_put){.to = -1, .alarms_to = -1};
+    rest.done = rest_home;
+    rest.context = pull;
+    return agent_home_put(pull->home, &rest, err) ? STEP_RUNS : STEP_FAILED;
 }

@@ -6,18 +6,16 @@
 
 #include "common/wire/record.h"
 
-enum { FIRST_ROWS = 1024 /* room at first; it doubles */ };
-
 struct agent_readings {
     struct agent_readings_config config;
     struct agent_export *export; /* NULL: it is over */
-    struct room_waiter waiter;
     bool has_seq;
-    int64_t limit; /* lines asked for; 0: all */
-    int64_t last;  /* position of the last line: its seq, or its time */
-    int64_t after; /* what the batch that fills follows on */
-    struct central_row *rows;
+    int64_t limit;            /* lines asked for; 0: all */
+    int64_t last;             /* position of the last line: its seq, or its time */
+    int64_t after;            /* what the batch that fills follows on */
+    struct central_row *rows; /* AGENT_STEP_ROWS at first; it doubles */
     size_t count, capacity;
+    struct room_part part; /* for them */
     size_t on_their_way;
     int64_t rows_added;
     bool ended; /* the export is over, `result` says how */
@@ -29,15 +27,30 @@ struct agent_readings {
 
 static void batch_done(void *context, const struct home_result *result);
 
+/* A batch goes home without what it does not need. */
+static void shrink(struct agent_readings *readings)
+{
+    size_t bytes = readings->count * sizeof(*readings->rows);
+    struct central_row *rows = bytes > 0 ? realloc(readings->rows, bytes) : NULL;
+    if (rows == NULL)
+        return;
+    readings->rows = rows;
+    readings->capacity = readings->count;
+    room_keep(&readings->part, bytes);
+}
+
 static struct write_job *make_job(struct agent_readings *readings, struct error *err)
 {
     struct write_job *job = agent_home_job(readings->config.home, readings->config.lane, err);
     if (job == NULL)
         return NULL;
+    shrink(readings);
     job->rows = POINTER_TAKE(readings->rows);
     job->row_count = readings->count;
+    job->part = readings->part;
     job->expect_new = readings->has_seq;
     readings->count = readings->capacity = 0;
+    readings->part = (struct room_part){.room = NULL};
     return job;
 }
 
@@ -59,14 +72,22 @@ static bool send_batch(struct agent_readings *readings, struct error *err)
     return true;
 }
 
+static size_t next_capacity(const struct agent_readings *readings)
+{
+    size_t capacity = readings->capacity == 0 ? AGENT_STEP_ROWS : readings->capacity * 2;
+    return capacity < AGENT_BATCH_ROWS ? capacity : AGENT_BATCH_ROWS;
+}
+
+/* Room for it is taken already, or is taken in any case: a piece is not left in the middle. */
 static bool grow(struct agent_readings *readings, struct error *err)
 {
-    size_t capacity = readings->capacity == 0 ? FIRST_ROWS : readings->capacity * 2;
-    if (capacity > AGENT_BATCH_ROWS)
-        capacity = AGENT_BATCH_ROWS;
-    struct central_row *rows = realloc(readings->rows, capacity * sizeof(*rows));
+    size_t capacity = next_capacity(readings);
+    size_t bytes = capacity * sizeof(*readings->rows);
+    struct central_row *rows = realloc(readings->rows, bytes);
     if (rows == NULL)
         return error_set(err, ERR_MEMORY, "no memory left for readings");
+    if (bytes > readings->part.bytes)
+        room_take_anyway(writer_room(readings->config.writer), &readings->part, bytes - readings->part.bytes);
     readings->rows = rows;
     readings->capacity = capacity;
     return true;
@@ -111,6 +132,10 @@ static bool take_line(void *context, struct view line, struct error *err)
     struct agent_readings *readings = context;
     struct record_reading reading;
     int32_t channel;
+    if (readings->error.code != ERR_NONE) {
+        *err = readings->error;
+        return false;
+    }
     if (!record_read_reading(line, &reading, err) ||
         !(readings->has_seq ? check_seq(readings, reading.seq, err) : check_time(readings, &reading, err)) ||
         !channel_book_by_name(agent_home_book(readings->config.home), reading.channel, &channel, err))
@@ -125,32 +150,35 @@ static bool take_line(void *context, struct view line, struct error *err)
 
 /* ---- back-pressure ---- */
 
-static void wake(void *context)
+/* Room for the next piece, which may bring more than is taken here: then the one behind it is held up. The
+ * first few readings need none, unless a batch before them is on its way. */
+static bool take_room(struct agent_readings *readings)
 {
-    struct agent_readings *readings = context;
-    if (readings->export != NULL)
-        agent_export_resume(readings->export);
+    size_t few = AGENT_STEP_ROWS / 2;
+    bool first = readings->count < few && (readings->capacity > 0 || readings->on_their_way == 0);
+    bool full = readings->capacity < AGENT_BATCH_ROWS && readings->capacity - readings->count < few;
+    size_t bytes = (full ? next_capacity(readings) : readings->capacity) * sizeof(*readings->rows);
+    size_t more = bytes > readings->part.bytes ? bytes - readings->part.bytes : 0;
+    return first || room_take(writer_room(readings->config.writer), &readings->part, more);
 }
 
-/* While a batch of ours is on its way, its end wakes us. */
+/* While a batch is on its way, its end wakes us. */
 static bool has_room(void *context)
 {
     struct agent_readings *readings = context;
     if (readings->on_their_way >= AGENT_BATCHES_MAX)
         return false;
-    size_t bytes = (readings->capacity + FIRST_ROWS) * sizeof(*readings->rows);
-    if (writer_has_room(readings->config.writer, bytes))
+    if (take_room(readings))
         return true;
-    if (readings->on_their_way == 0)
-        writer_wait_for_room(readings->config.writer, &readings->waiter);
-    return false;
+    /* what it has goes home; the next line tells when it cannot */
+    return readings->on_their_way == 0 && !send_batch(readings, &readings->error);
 }
 
 /* ---- the end ---- */
 
 static void free_readings(struct agent_readings *readings)
 {
-    writer_wait_no_more(readings->config.writer, &readings->waiter);
+    room_keep(&readings->part, 0);
     free(readings->rows);
     free(readings);
 }
@@ -209,9 +237,9 @@ static void take_end(void *context, const struct agent_export_result *export)
     result->bytes = export->bytes;
     result->first_seq = export->promise->first_seq;
     memcpy(result->word, export->word, sizeof(result->word));
+    bool sound = export->end != EXPORT_DAMAGED && readings->error.code == ERR_NONE;
     if (readings->error.code == ERR_NONE && export->err != NULL)
         readings->error = *export->err;
-    bool sound = export->end != EXPORT_DAMAGED && !result->not_ours;
     if (sound && !check_end(readings, export, &readings->error)) {
         result->end = EXPORT_DAMAGED;
         sound = false;
@@ -255,7 +283,6 @@ struct agent_readings *agent_readings_start(const struct agent_readings_config *
         return NULL;
     }
     readings->config = *config;
-    readings->waiter = (struct room_waiter){.room = wake, .context = readings};
     readings->has_seq = config->ask->has_seq;
     readings->limit = config->ask->limit;
     readings->last = readings->after = config->ask->after;

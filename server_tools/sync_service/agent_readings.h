@@ -9,6 +9,7 @@
 enum {
     AGENT_BATCH_ROWS = CENTRAL_BATCH_ROWS, /* of one job */
     AGENT_BATCHES_MAX = 2,                 /* being written or ready for it, besides the one that fills */
+    AGENT_STEP_ROWS = 1024,                /* gathered in any case; it doubles while there is room */
 };
 
 struct agent_readings_result {
@@ -43,7 +44,9 @@ struct agent_readings_config {
 };
 
 /* What breaks off keeps the lines that came: seq only grows, so nothing is left out. What is damaged keeps
- * the batches before. */
+ * the batches before. What is gathered is a part of the writer's room; where that has no more the batch goes
+ * home as it is, and the next one begins when it is written: this waits for PostgreSQL alone, never for
+ * others, and holds over the room at most AGENT_STEP_ROWS and what one piece of the answer brings. */
 struct agent_readings *agent_readings_start(const struct agent_readings_config *config,
                                             struct error *err) MUST_USE;
 /* No callback follows; batches on their way still come home. NULL is fine. */

@@ -9,7 +9,9 @@ $(call unit,server_tools/sync_service/signer,server_tools/sync_service/signer.c 
 sync_writer := $(addprefix server_tools/sync_service/,channel_book.c keeper_chores.c room.c sync_db.c write_job.c writer.c writer_channels.c writer_group.c \
 	writer_numbers.c writer_queue.c writer_rows.c writer_words.c) $(central_lib) $(common_lib)
 $(call unit,server_tools/sync_service/writer,$(sync_writer))
-$(call unit,server_tools/sync_service/agent_readings,$(addprefix server_tools/sync_service/,agent_readings.c agent_export.c agent_home.c channel_book.c metrics.c room.c write_job.c) server_tools/central/line_reader.c $(common_lib))
+agent_readings_parts := $(addprefix server_tools/sync_service/,agent_readings.c agent_export.c) server_tools/central/line_reader.c $(agent_home_parts)
+$(call unit,server_tools/sync_service/agent_readings,$(agent_readings_parts))
+$(call unit,server_tools/sync_service/agent_readings_room,$(agent_readings_parts))
 $(call program,sync_service,server_tools/sync_service/main.c $(sync_service_lib) $(central_lib) $(B)/lib/updater_lib.a keys/keyring.c $(common_lib))
 $(call unit,server_tools/sync_service/keeper,$(addprefix server_tools/sync_service/,keeper.c keeper_leases.c keeper_vehicles.c) \
 	$(sync_writer))

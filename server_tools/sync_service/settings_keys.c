@@ -95,7 +95,8 @@ const struct config_key sync_keys[] = {
      .default_value = "32",
      .min = 4,
      .max = 4096,
-     .help = "MiB of readings that may wait for PostgreSQL in memory"},
+     .help = "MiB of readings in memory that wait for PostgreSQL, or are gathered for it in signed exports "
+             "(those up to half)"},
     {.name = "MAX_CLOCK_SKEW_SEC",
      .kind = CONFIG_NUMBER,
      AT(max_clock_skew_s),

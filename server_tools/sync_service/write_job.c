@@ -28,6 +28,7 @@ void write_job_free(struct write_job *job)
 {
     if (job == NULL)
         return;
+    room_keep(&job->part, 0);
     free(job->channels);
     free(job->numbers);
     free(job->rows);

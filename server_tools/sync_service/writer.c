@@ -436,7 +436,8 @@ void writer_stop(struct writer *writer)
 void writer_put(struct writer *writer, struct write_job *job)
 {
     size_t bytes = write_job_bytes(job);
-    writer->room.used_bytes += bytes;
+    writer->room.used_bytes += bytes - job->part.bytes;
+    job->part = (struct room_part){.room = NULL};
     writer->unread++;
     waking_lock(&writer->waking);
     queue_put(&writer->queue, job);
@@ -445,6 +446,11 @@ void writer_put(struct writer *writer, struct write_job *job)
     fail_what_nobody_writes(writer);
     waking_all(&writer->waking);
     waking_unlock(&writer->waking);
+}
+
+struct room *writer_room(struct writer *writer)
+{
+    return &writer->room;
 }
 
 bool writer_has_room(struct writer *writer, size_t bytes)

@@ -100,7 +100,8 @@ struct write_job {
     /* channel_id of a row: an index of the book (channel_book.h). Any order; repeated keys do no harm. */
     struct central_row *rows;
     size_t row_count;
-    bool expect_new; /* nothing of it should be there: straight COPY is tried first */
+    bool expect_new;       /* nothing of it should be there: straight COPY is tried first */
+    struct room_part part; /* of the writer's room, before it is put */
     struct job_alarm *alarms;
     size_t alarm_count;
     struct job_progress progress;
@@ -124,7 +125,7 @@ struct writer;
 struct writer_config {
     const char *db_url;
     size_t connections; /* 2 to 16; each but one opens one more while it writes large gaps */
-    size_t queue_bytes; /* of jobs that wait or are being written */
+    size_t queue_bytes; /* of jobs that wait or are being written, and of what is gathered for them */
     struct mailbox *mailbox;
     const struct clock *clock;
     const struct log *log;
@@ -139,6 +140,8 @@ void writer_stop(struct writer *writer);
  * one lane or two. Never refuses: who fetches asks writer_has_room before he fetches more. */
 void writer_put(struct writer *writer, struct write_job *job);
 
+/* Where those who gather for a job hold a part; what is in its queue counts there, too. */
+struct room *writer_room(struct writer *writer);
 /* Whether so many bytes more fit into the queue. When not, whoever waits is called once, from the loop, when
  * half of it is free. */
 bool writer_has_room(struct writer *writer, size_t bytes);

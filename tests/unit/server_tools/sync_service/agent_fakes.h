@@ -17,41 +17,28 @@
 #include "common/pack/packer.h"
 #include "server_tools/sync_service/agent_home.h"
 
-enum { FAKE_JOBS_MAX = 64, FAKE_BODY_MAX_BYTES = 64 * 1024 * 1024 };
+enum { FAKE_JOBS_MAX = 64, FAKE_BODY_MAX_BYTES = 64 * 1024 * 1024, FAKE_ROOM_BYTES = 32 * 1024 * 1024 };
 
 /* ---- the writer ---- */
 struct writer {
     struct write_job *jobs[FAKE_JOBS_MAX]; /* put and not answered */
     size_t count;
-    int put; /* all that ever were */
-    bool full;
-    struct room_waiter *waiter;
+    int put;          /* all that ever were */
+    struct room room; /* of jobs that were put, too */
 };
 
 void writer_put(struct writer *writer, struct write_job *job)
 {
     assert_true(writer->count < FAKE_JOBS_MAX);
+    writer->room.used_bytes += write_job_bytes(job) - job->part.bytes;
+    job->part = (struct room_part){.room = NULL};
     writer->jobs[writer->count++] = job;
     writer->put++;
 }
 
-bool writer_has_room(struct writer *writer, size_t bytes)
+struct room *writer_room(struct writer *writer)
 {
-    (void)bytes;
-    return !writer->full;
-}
-
-void writer_wait_for_room(struct writer *writer, struct room_waiter *waiter)
-{
-    writer->waiter = waiter;
-    waiter->waits = true;
-}
-
-void writer_wait_no_more(struct writer *writer, struct room_waiter *waiter)
-{
-    if (waiter->waits)
-        writer->waiter = NULL;
-    waiter->waits = false;
+    return &writer->room;
 }
 
 /* The oldest job is committed, or fails. */
@@ -60,6 +47,7 @@ static inline void fake_commit(struct writer *writer, const struct error *err)
     assert_true(writer->count > 0);
     struct write_job *job = writer->jobs[0];
     memmove(writer->jobs, writer->jobs + 1, --writer->count * sizeof(*writer->jobs));
+    writer->room.used_bytes -= write_job_bytes(job);
     job->rows_added = err == NULL ? (int64_t)job->row_count : 0;
     job->done(job->context, job, err);
 }
@@ -77,6 +65,7 @@ static inline void fake_scene_init(struct fake_scene *fake)
 {
     memset(fake, 0, sizeof(*fake));
     clock_fake_init(&fake->clock, INT64_C(1771754400000000), 1000000); /* 2026-02-22T10:00:00Z */
+    fake->writer.room.limit_bytes = FAKE_ROOM_BYTES;
     fake->settings.max_clock_skew_s = 300;
     fake->settings.pull_timeout_ms = 10 * 1000;
     fake->settings.pull_window_s = 60;

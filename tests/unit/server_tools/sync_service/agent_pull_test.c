@@ -107,6 +107,56 @@ static void a_machine_that_has_measured_nothing_is_well(void **state)
     assert_true(world->result.reached);
 }
 
+/* Whoever waits for a connection holds nothing that others wait for. */
+static void many_readings_go_home_before_more_is_asked(void **state)
+{
+    struct pull_world *world = *state;
+    struct writer *writer = &world->fake.writer;
+    start_turn(world);
+    answer_store(STORE, 6001);
+    answer_rest(world, 5000, 6000);
+    assert_string_equal(question.asked, "status readings");
+    assert_int_equal(only_job(world)->progress.cursor_seq, 6000);
+    assert_int_equal(only_job(world)->journal.started_us, INT64_MIN); /* not the last one */
+    fake_commit(writer, NULL);
+    assert_string_equal(question.asked, "status readings channels");
+    assert_int_equal(writer->room.used_bytes, 0);
+    answer_small(2, 0, "", NULL);
+    assert_int_equal(only_job(world)->journal.rows_written, 5000);
+    assert_int_equal(only_job(world)->progress.alarms_seq, 6000);
+    fake_commit(writer, NULL);
+    assert_int_equal(world->result.rows_added, 5000);
+    assert_int_equal(world->result.status, TURN_OK);
+}
+
+static void few_readings_wait_and_hold_no_room(void **state)
+{
+    struct pull_world *world = *state;
+    start_turn(world);
+    answer_store(STORE, 1101);
+    answer_rest(world, 100, 1100);
+    assert_string_equal(question.asked, "status readings channels");
+    assert_int_equal(world->fake.writer.room.used_bytes, 0);
+    answer_small(2, 0, "", NULL);
+    assert_int_equal(only_job(world)->row_count, 100);
+    assert_int_equal(only_job(world)->progress.cursor_seq, 1100);
+}
+
+static void many_readings_that_do_not_get_home_end_the_turn(void **state)
+{
+    struct pull_world *world = *state;
+    struct error err;
+    error_set(&err, ERR_UNREACHABLE, "PostgreSQL is away");
+    start_turn(world);
+    answer_store(STORE, 6001);
+    answer_rest(world, 5000, 6000);
+    fake_commit(&world->fake.writer, &err);
+    assert_string_equal(question.asked, "status readings");
+    fake_commit(&world->fake.writer, &err);
+    assert_true(world->result.not_ours);
+    assert_int_equal(world->told, 1);
+}
+
 /* ---- far behind ---- */
 
 static void far_behind_the_newest_come_first_and_the_rest_as_a_gap(void **state)
@@ -358,6 +408,9 @@ int main(void)
         TEST(channels_are_asked_for_again_after_a_while),
         TEST(an_older_agent_is_asked_for_readings_alone),
         TEST(a_machine_that_has_measured_nothing_is_well),
+        TEST(many_readings_go_home_before_more_is_asked),
+        TEST(few_readings_wait_and_hold_no_room),
+        TEST(many_readings_that_do_not_get_home_end_the_turn),
         TEST(far_behind_the_newest_come_first_and_the_rest_as_a_gap),
         TEST(the_newest_are_no_more_than_a_turn_can_carry),
         TEST(a_live_range_goes_on_where_it_ended),

@@ -281,6 +281,27 @@ static inline void answer_readings(int64_t lines, int64_t last, const char *word
     question.readings_done(question.context, &result);
 }
 
+/* The same, all of them in the last batch, which is left to the turn and holds its part of the room. */
+static inline void answer_rest(struct pull_world *world, size_t rows, int64_t last)
+{
+    const struct agent_pull *pull = (const struct agent_pull *)world->puller;
+    struct error err;
+    struct write_job *rest = agent_home_job(pull->home, LANE_LIVE, &err);
+    assert_non_null(rest);
+    rest->rows = calloc(rows, sizeof(*rest->rows));
+    rest->row_count = rows;
+    room_take_anyway(&world->fake.writer.room, &rest->part, rows * sizeof(*rest->rows));
+    const struct agent_readings_result result = {.reached = true,
+                                                 .bytes = 100,
+                                                 .lines = (int64_t)rows,
+                                                 .last = last,
+                                                 .rest = rest,
+                                                 .rest_after = last - (int64_t)rows};
+    assert_true(question.under_way);
+    question.under_way = false;
+    question.readings_done(question.context, &result);
+}
+
 static inline void answer_small(size_t count, int64_t last_seq, const char *word, const struct error *err)
 {
     struct agent_small_result result = {

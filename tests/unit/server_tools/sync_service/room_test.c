@@ -136,6 +136,40 @@ static void who_is_called_may_let_others_wait_no_more(void **state)
     assert_null(scene.room.waiters);
 }
 
+static void who_gathers_leaves_half_of_it_free(void **state)
+{
+    struct room room = {.limit_bytes = LIMIT_BYTES};
+    struct room_part one = {.room = NULL};
+    struct room_part other = {.room = NULL};
+    (void)state;
+    assert_true(room_take(&room, &one, LIMIT_BYTES / 2 - 1));
+    assert_false(room_take(&room, &other, 2));
+    assert_true(room_take(&room, &other, 1));
+    room_take_anyway(&room, &other, LIMIT_BYTES);
+    assert_false(room_take(&room, &one, 0)); /* there is no more than there was, but it is too much now */
+    assert_int_equal(other.bytes, LIMIT_BYTES + 1);
+    assert_int_equal(room.used_bytes, LIMIT_BYTES + LIMIT_BYTES / 2);
+}
+
+static void what_is_given_back_is_told(void **state)
+{
+    struct scene scene;
+    struct room_part part = {.room = NULL};
+    (void)state;
+    init(&scene);
+    scene.room.used_bytes = 0;
+    room_keep(&part, 0); /* of nothing: no harm */
+    room_take_anyway(&scene.room, &part, LIMIT_BYTES);
+    room_keep(&part, LIMIT_BYTES); /* all of it */
+    assert_int_equal(scene.calls, 0);
+    room_keep(&part, LIMIT_BYTES / 2 + 1);
+    assert_int_equal(scene.calls, 0);
+    room_keep(&part, 1);
+    assert_string_equal(scene.order, "abcde");
+    assert_int_equal(part.bytes, 1);
+    assert_int_equal(scene.room.used_bytes, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +179,8 @@ int main(void)
         cmocka_unit_test(who_waits_twice_is_called_once),
         cmocka_unit_test(who_waits_no_more_is_not_called),
         cmocka_unit_test(who_is_called_may_let_others_wait_no_more),
+        cmocka_unit_test(who_gathers_leaves_half_of_it_free),
+        cmocka_unit_test(what_is_given_back_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

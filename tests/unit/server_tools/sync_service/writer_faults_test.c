@@ -301,6 +301,9 @@ static void room_is_said_once_to_everybody_when_half_is_free(void **state)
     struct write_job *job = readings(world, 1, 0, CENTRAL_BATCH_ROWS);
     size_t bytes = write_job_bytes(job);
     assert_true(writer_has_room(world->writer, WORLD_QUEUE_BYTES));
+    room_take_anyway(writer_room(world->writer), &job->part, bytes - 1); /* it was gathered: it counts once */
+    assert_true(writer_has_room(world->writer, WORLD_QUEUE_BYTES - bytes + 1));
+    assert_false(writer_has_room(world->writer, WORLD_QUEUE_BYTES - bytes + 2));
     writer_put(world->writer, job);
     assert_false(writer_has_room(world->writer, WORLD_QUEUE_BYTES));
     assert_true(writer_has_room(world->writer, WORLD_QUEUE_BYTES - bytes));
