@@ -12,12 +12,14 @@ struct agent_gap {
     struct gap_ticket ticket;
     struct agent_readings *readings; /* the piece under way; NULL: none */
     struct agent_gap_news news;
+    bool *failed;
 };
 
 static void note_problem(struct agent_gap *gap, const struct error *err)
 {
     log_warn(gap->scene->log, "[%s] a gap is not filled for now: %s", gap->name, err->text);
     snprintf(gap->news.problem, sizeof(gap->news.problem), "%s", err->text);
+    *gap->failed = true;
 }
 
 static void piece_done(void *context, const struct agent_readings_result *result)
@@ -73,7 +75,7 @@ static void fill_piece(void *context)
 }
 
 struct agent_gap *agent_gap_new(const struct sync_scene *scene, const char *name, struct agent_home *home,
-                                struct error *err)
+                                bool *failed, struct error *err)
 {
     struct agent_gap *gap = calloc(1, sizeof(*gap));
     if (gap == NULL) {
@@ -82,6 +84,7 @@ struct agent_gap *agent_gap_new(const struct sync_scene *scene, const char *name
     }
     gap->scene = scene;
     gap->home = home;
+    gap->failed = failed;
     snprintf(gap->name, sizeof(gap->name), "%s", name);
     gap->ticket = (struct gap_ticket){.run = fill_piece, .context = gap};
     return gap;

@@ -8,9 +8,11 @@
 enum { AGENT_GAP_PIECE_ROWS = 1000000 /* streamed before the next vehicle has its turn */ };
 
 struct agent_gap;
-/* name: of the vehicle, for the log. */
+/* name: of the vehicle, for the log. failed: set when it stops before the gap's end; as long-lived as the
+ * gap.
+ */
 struct agent_gap *agent_gap_new(const struct sync_scene *scene, const char *name, struct agent_home *home,
-                                struct error *err) MUST_USE;
+                                bool *failed, struct error *err) MUST_USE;
 /* NULL is fine. */
 void agent_gap_free(struct agent_gap *gap);
 

@@ -242,7 +242,9 @@ static struct puller *new_pull(const struct sync_scene *scene, const struct vehi
     pull->newest_us = INT64_MIN;
     pull->table_rows = AGENT_TABLE_ROWS;
     pull->home = agent_home_new(scene, err);
-    pull->gap = pull->home != NULL ? agent_gap_new(scene, vehicle->name, pull->home, err) : NULL;
+    pull->gap = pull->home != NULL
+                    ? agent_gap_new(scene, vehicle->name, pull->home, &pull->puller.gap_failed, err)
+                    : NULL;
     if (pull->gap != NULL && agent_turn_init(&pull->turn, scene, pull->home, err))
         return &pull->puller;
     free_pull(&pull->puller);
@@ -254,6 +256,7 @@ static void start(struct puller *puller, const struct vehicle *vehicle,
 {
     struct agent_pull *pull = (struct agent_pull *)puller;
     pull->vehicle = *vehicle;
+    pull->puller.gap_failed = false;
     pull->done = done;
     pull->context = context;
     pull->store_changes = 0;

@@ -72,6 +72,7 @@ struct fixture {
     struct gap_lane lane;
     struct agent_home *home;
     struct agent_gap *gap;
+    bool failed; /* the gap says so */
     struct vehicle vehicle;
 };
 
@@ -89,7 +90,7 @@ static int set_up(void **state)
     fixture->home = agent_home_new(&fixture->fake.scene, &err);
     assert_non_null(fixture->home);
     agent_home_adopt(fixture->home, &fixture->vehicle);
-    fixture->gap = agent_gap_new(&fixture->fake.scene, "Truck-01", fixture->home, &err);
+    fixture->gap = agent_gap_new(&fixture->fake.scene, "Truck-01", fixture->home, &fixture->failed, &err);
     *state = fixture;
     return fixture->gap == NULL;
 }
@@ -201,6 +202,7 @@ static void a_gap_that_is_gone_when_its_turn_comes_is_let_be(void **state)
     assert_int_equal(piece.started, 0);
     assert_false(agent_gap_is_filling(fixture->gap));
     agent_gap_take_news(fixture->gap, &news);
+    assert_false(fixture->failed);
     assert_string_equal(news.problem, "");
 }
 
@@ -217,6 +219,7 @@ static void a_piece_that_fails_waits_for_the_vehicles_next_turn(void **state)
     assert_int_equal(fixture->lane.asked, 1);
     agent_gap_take_news(fixture->gap, &news);
     assert_string_equal(news.problem, "it broke off");
+    assert_true(fixture->failed);
     assert_int_equal(news.rows_added, 10);
     assert_int_equal(news.bytes, 100);
     agent_gap_take_news(fixture->gap, &news); /* told once */
@@ -237,6 +240,7 @@ static void a_piece_that_cannot_be_begun_gives_its_place_back(void **state)
     assert_false(agent_gap_is_filling(fixture->gap));
     agent_gap_take_news(fixture->gap, &news);
     assert_string_equal(news.problem, "no memory left for an export");
+    assert_true(fixture->failed);
 }
 
 static void it_can_be_stopped_while_it_waits_and_while_it_runs(void **state)
