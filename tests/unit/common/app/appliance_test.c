@@ -201,6 +201,7 @@ static void assert_same_config(const struct appliance_config *a, const struct ap
         const char *right = (const char *)b + appliance_keys[i].offset;
         switch (appliance_keys[i].kind) {
         case CONFIG_NUMBER:
+        case CONFIG_SECONDS:
             assert_memory_equal(left, right, sizeof(int64_t));
             break;
         case CONFIG_BOOL:
