@@ -34,6 +34,13 @@ def good(package):
     return package.keys.sign(package.manifest_bytes())
 
 
+def flipped(package, _):
+    """Of one signature: each has a salt of its own."""
+    content = bytearray(good(package))
+    content[0] ^= 1
+    return b64(bytes(content))
+
+
 def pss(hash_algorithm, mgf=None, salt=20):
     return lambda package, _: b64(package.keys.private.sign(
         package.manifest_bytes(), padding.PSS(padding.MGF1(mgf or hash_algorithm), salt), hash_algorithm))
@@ -51,7 +58,7 @@ signature("cut", lambda package, _: b64(good(package)[:-1]))
 signature("cut at the front", lambda package, _: b64(good(package)[1:]))
 signature("a byte more", lambda package, _: b64(good(package) + b"\0"))
 signature("twice", lambda package, _: b64(good(package) * 2))
-signature("a bit flipped", lambda package, _: b64(bytes([good(package)[0] ^ 1]) + good(package)[1:]))
+signature("a bit flipped", flipped)
 signature("zeros", lambda package, _: b64(bytes(384)))
 signature("all ones", lambda package, _: b64(b"\xff" * 384))
 signature("one", lambda package, _: b64(bytes(383) + b"\1"))

@@ -8,6 +8,7 @@ import pathlib
 
 import psycopg2
 import pytest
+from agent_root import FREED_IS_FREE
 from fake_agent import line, make_readings
 from sync_service import SyncService
 from test_sync_signed import add
@@ -65,7 +66,7 @@ def peak_mb(service):
 
 def test_a_fleet_with_a_backlog_while_postgresql_is_held_up(service, make_agent):
     fleet = Backlog(make_agent)
-    with service.start():
+    with service.start(env=FREED_IS_FREE):
         wait_until(lambda: "Sync service starting" in service.log(), "its start")
         before = peak_mb(service)
         with contextlib.closing(psycopg2.connect(service.database.url)) as holder:
