@@ -7,7 +7,8 @@ import pytest
 from agent_root import Machine
 from packages import Package
 from telehaul import listens, wait_until
-from update_client import Queue, post
+from update_client import post
+from update_machine import client, queue  # noqa: F401  fixtures
 
 
 @pytest.fixture
@@ -15,18 +16,6 @@ def machine(tmp_path, keys):
     made = Machine(tmp_path / "root", keys, rows=10)
     yield made
     made.clear()
-
-
-@pytest.fixture
-def queue(machine):
-    return Queue(machine.root.path)
-
-
-@pytest.fixture
-def client(machine):
-    made = machine.client()
-    yield made
-    made.close()
 
 
 def withdraw(client, content=None, **body):

@@ -8,7 +8,7 @@ import pytest
 import telehaul
 from docs_text import read, table
 from fake_vehicle import FakeVehicle
-from notice_servers import MailServer
+from notice_world import mail  # noqa: F401  a fixture
 from packages import Package
 from sync_service import SyncService
 
@@ -26,12 +26,6 @@ def commands():
 def service(tmp_path, postgres):
     with SyncService(tmp_path, postgres, VEHICLE_DEFAULT_API_KEY="made-up-key") as service:
         yield service
-
-
-@pytest.fixture
-def mail():
-    with MailServer() as server:
-        yield server
 
 
 @pytest.fixture
