@@ -207,17 +207,7 @@ static void progress_never_comes_before_its_rows(void **state)
 static void one_connection_does_where_there_is_no_second(void **state)
 {
     struct world *world = *state;
-    char url[TEST_POSTGRES_URL_BYTES];
-    world_sql(world,
-              "DO $$ BEGIN IF to_regrole('unit_narrow') IS NULL THEN CREATE ROLE unit_narrow LOGIN BYPASSRLS"
-              " CONNECTION LIMIT 2 PASSWORD 'made-up'; END IF; END $$;"
-              "GRANT ALL ON ALL TABLES IN SCHEMA public TO unit_narrow;"
-              "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO unit_narrow");
-    const char *host = strrchr(world->database.url, '@');
-    assert_non_null(host);
-    snprintf(url, sizeof(url), "postgresql://unit_narrow:made-up%s", host);
-    writer_stop(world->writer);
-    world->writer = world_writer(world, url, 2);
+    world_write_as(world, "unit_narrow", "BYPASSRLS CONNECTION LIMIT 2");
     while (connections(world) < 2)
         continue;
     meet(world);

@@ -250,16 +250,7 @@ static void while_it_is_away_jobs_fail_and_then_go_on(void **state)
 static void a_role_without_rights_past_rls_writes_too(void **state)
 {
     struct world *world = *state;
-    char url[TEST_POSTGRES_URL_BYTES];
-    world_sql(world, "DO $$ BEGIN IF to_regrole('unit_plain') IS NULL THEN CREATE ROLE unit_plain LOGIN "
-                     "PASSWORD 'made-up';"
-                     " END IF; END $$; GRANT ALL ON ALL TABLES IN SCHEMA public TO unit_plain;"
-                     "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO unit_plain");
-    const char *host = strrchr(world->database.url, '@');
-    assert_non_null(host);
-    snprintf(url, sizeof(url), "postgresql://unit_plain:made-up%s", host);
-    writer_stop(world->writer);
-    world->writer = world_writer(world, url, 2);
+    world_write_as(world, "unit_plain", "");
     write_all_but(world, NULL, 0);
     assert_int_equal(rows_of(world, 4), 10);
     world_write(world, readings(world, 4, 100, 6));

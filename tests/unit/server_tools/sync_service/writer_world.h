@@ -100,6 +100,26 @@ static inline struct writer *world_writer(struct world *world, const char *url, 
     return writer;
 }
 
+/* Another writer, as a role of the cluster's that is made with these options where it is not there yet, and
+ * may do everything with the tables but change them. DROP OWNED BY it at the end. */
+static inline void world_write_as(struct world *world, const char *role, const char *options)
+{
+    char sql[512];
+    char url[TEST_POSTGRES_URL_BYTES];
+    snprintf(
+        sql, sizeof(sql),
+        "DO $$ BEGIN IF to_regrole('%s') IS NULL THEN CREATE ROLE %s LOGIN %s PASSWORD 'made-up'; END IF;"
+        " END $$; GRANT ALL ON ALL TABLES IN SCHEMA public TO %s;"
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO %s",
+        role, role, options, role, role);
+    world_sql(world, sql);
+    const char *host = strrchr(world->database.url, '@');
+    assert_non_null(host);
+    snprintf(url, sizeof(url), "postgresql://%s:made-up%s", role, host);
+    writer_stop(world->writer);
+    world->writer = world_writer(world, url, 2);
+}
+
 static inline struct world *world_make(int vehicles)
 {
     struct world *world = calloc(1, sizeof(*world));
