@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -54,13 +55,27 @@ def wait_until(condition, what="the condition", deadline_s=None, every_s=0.02):
         time.sleep(every_s)
 
 
+def ports_of_this_worker():
+    """Those below the ones that the kernel gives to connections (any test may make one meanwhile), shared out among
+    the workers that run side by side: none may take what another was given and has not bound yet. None comes twice
+    before all have come once."""
+    worker, workers = (int(re.sub(r"\D", "", os.environ.get(name, "")) or default)
+                       for name, default in (("PYTEST_XDIST_WORKER", 0), ("PYTEST_XDIST_WORKER_COUNT", 1)))
+    share = range(15000, 32768)[worker::workers]
+    start = random.randrange(len(share))
+    return itertools.cycle((*share[start:], *share[:start]))
+
+
+PORTS = ports_of_this_worker()
+
+
 def free_port():
-    """Free on every address, and below those that the kernel gives to connections: any test may make one meanwhile."""
-    while True:
-        port = random.randrange(15000, 32768)
+    """Free on every address."""
+    for port in PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("0.0.0.0", port))
             return port
+    raise AssertionError("unreachable: the ports never end")
 
 
 def listens(port, address="127.0.0.1"):
