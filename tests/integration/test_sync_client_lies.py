@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import socket
 
 import pytest
 from fake_agent import line, make_readings, time_text
@@ -121,9 +122,15 @@ def test_a_status_that_is_none(agent, home, status):
     assert "GET /data/export" not in agent.requests
 
 
+def hold_little(request):
+    """What was sent is what the client has taken, but for a little: the system keeps no megabytes for it."""
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+
+
 def endless_lines(agent, sent):
     """An export that says what there is and then never ends."""
     def hook(request, _):
+        hold_little(request)
         rows = agent.select(request.query)
         request.send_response(200)
         for name, value in {**agent.headers_of(rows), "Transfer-Encoding": "chunked"}.items():
@@ -150,6 +157,7 @@ def test_bytes_without_lines_are_refused_at_once(make_agent, home):
     sent = [0]
 
     def hook(request, _):
+        hold_little(request)
         request.send_response(200)
         for name, value in {**agent.headers_of(agent.rows), "Transfer-Encoding": "chunked"}.items():
             request.send_header(name, str(value))
