@@ -87,9 +87,8 @@ def slow(request, _):
 def test_below_the_floor_of_progress(agent, home):
     home.sync(agent)
     agent.hooks["status"] = slow
-    began = time.monotonic()
-    home.sync(agent, "--floor-seconds", "1", check=3)
-    assert time.monotonic() - began < 15
+    done = home.sync(agent, "--floor-seconds", "1", check=3)  # the whole answer would take 200 s, and be none
+    assert "too slow" in done.stderr and "the last 1 seconds" in done.stderr
 
 
 def test_a_slow_export_is_dropped_and_asked_for_again(agent, home):
@@ -105,7 +104,7 @@ def test_a_slow_export_is_dropped_and_asked_for_again(agent, home):
                 time.sleep(0.2)  # the slowness itself
 
     agent.hooks["export"] = times(1, crawl)
-    done = home.sync(agent, "--floor-seconds", "1")
+    done = home.sync(agent, "--floor-seconds", "3")  # the second one must come above it, also where everything is slow
     assert "too slow" in done.stderr and "trying again" in done.stderr
     assert home.rows() == expected(agent.rows)
 
@@ -239,7 +238,7 @@ def test_a_full_disk_leaves_nothing_behind(make_agent, home):
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
     arguments = [str(telehaul.BIN / "sync_client"), *map(str, home.arguments(agent)), "--accept-new-host", "yes", "--db", "none"]
-    done = subprocess.run(arguments, preexec_fn=small_files, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(arguments, preexec_fn=small_files, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stderr
     assert "archive" in done.stderr
     assert home.files() == []

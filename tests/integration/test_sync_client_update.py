@@ -52,7 +52,9 @@ def refuses_at_once(status, value):
 # ---- delivered ----
 
 def test_it_is_delivered_after_the_export(home, agent, package):
+    began = time.monotonic()
     done = deliver(home, agent, package)
+    took_s = time.monotonic() - began
     [(headers, body)] = agent.updates
     assert body == package.read_bytes()
     assert headers["X-Update-Version"] == "1.2.0"
@@ -61,7 +63,7 @@ def test_it_is_delivered_after_the_export(home, agent, package):
     asked = [request for request in agent.requests if request != "GET /status"]
     assert asked[-4:] == ["GET /auth/challenge", "POST /auth", "GET /data/export", "POST /update"]
     update = done.result["update"]
-    assert 0 < update.pop("sending_seconds") <= update.pop("seconds") < 30
+    assert 0 < update.pop("sending_seconds") <= update.pop("seconds") < took_s
     assert update == {"outcome": "queued", "version": "1.2.0", "file": str(package), "bytes": len(body), "status": "queued",
                       "reason": None, "detail": None}
     assert (done.result["exported"], done.result["records"]) == (True, ROWS)
@@ -96,11 +98,11 @@ def test_a_real_machine_queues_it(tmp_path, keys, home, big):
 def test_a_machine_may_take_its_time_to_verify(home, agent, package):
     """Longer than it may be silent otherwise."""
     def verify(request, default):
-        time.sleep(2.5)
+        time.sleep(5)
         default()
 
     agent.hooks["update"] = verify
-    assert deliver(home, agent, package, "--floor-seconds", 1).result["update"]["outcome"] == "queued"
+    assert deliver(home, agent, package, "--floor-seconds", 3).result["update"]["outcome"] == "queued"
 
 
 # ---- a failed export ----
