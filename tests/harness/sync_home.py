@@ -89,8 +89,8 @@ def expected(rows):
     return sorted((time_us, channel, value) for _, time_us, channel, value in rows)
 
 
-def on_terminal(arguments, typed=b"", env=None):
-    """Runs with a terminal for all three; returns the exit code and what was shown."""
+def on_terminal(arguments, typed=b"", env=None, look=None):
+    """Runs with a terminal for all three; returns the exit code and what was shown. look: called with what was shown yet."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(arguments[0], arguments, {**os.environ, **(env or {})})
@@ -98,6 +98,8 @@ def on_terminal(arguments, typed=b"", env=None):
     with contextlib.suppress(OSError):
         while piece := os.read(terminal, 65536):
             shown += piece
+            if look:
+                look(shown)
             if typed and b"(yes/no)?" in shown:
                 os.write(terminal, typed)
                 typed = b""

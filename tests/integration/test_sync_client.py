@@ -180,7 +180,8 @@ def test_a_damaged_known_hosts_file_is_not_ignored(agent, home):
 
 def test_a_bar_on_a_terminal_alone(make_agent, home):
     agent = make_agent(make_readings(30000))
-    gate = threading.Event()
+    drawn = threading.Event()
+    piece_bytes = 4096
 
     def in_two_pieces(request, default):
         rows = agent.select(request.query)
@@ -190,9 +191,9 @@ def test_a_bar_on_a_terminal_alone(make_agent, home):
             request.send_header(name, str(value))
         request.end_headers()
         half = len(body) // 2
-        for at in range(0, half, 4096):
-            request.chunk(body[at:min(at + 4096, half)])
-            gate.wait(0.02)  # so that there is a while to draw in
+        for at in range(0, half, piece_bytes):
+            request.chunk(body[at:min(at + piece_bytes, half)])
+            drawn.wait(0.02)  # so that there is a while to draw in
         request.chunk(body[half:])
         request.wfile.write(b"0\r\n\r\n")
 
@@ -202,7 +203,9 @@ def test_a_bar_on_a_terminal_alone(make_agent, home):
     for number, (more, env, bar) in enumerate([([], {"NO_COLOR": ""}, True), ([], {"NO_COLOR": "1"}, False),
                                                (["--quiet"], {}, False)]):
         options = ["--data-storage", str(home.folder / str(number)), *more]
-        code, shown = on_terminal(arguments + options, env=env)
+        piece_bytes = 64 if bar else 4096  # where one is to come, the second half waits for it
+        drawn.clear()
+        code, shown = on_terminal(arguments + options, env=env, look=lambda text: b"receiving [" in text and drawn.set())
         assert code == 0, shown
         assert ("receiving [" in shown) == bar
         assert "\x1b[3" not in shown  # no colours
