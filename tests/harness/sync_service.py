@@ -57,10 +57,20 @@ class SyncService:
     def stop(self, kill=False):
         if self.program is None:
             return None
+        if not kill:
+            self.program.wait_for_its_signals()
         self.program.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         code = self.program.process.wait(telehaul.DEADLINE_S)
         self.program = None
         return code
+
+    def die(self):
+        """kill -9, and until PostgreSQL has noticed: a statement that was under way is carried out after it. Of the only
+        service on its database."""
+        self.stop(kill=True)
+        wait_until(lambda: not self.database.query(
+            "select 1 from pg_stat_activity where datname = current_database() and application_name = 'telehaul sync_service'"),
+            "the end of its sessions")
 
     def __enter__(self):
         return self

@@ -130,8 +130,21 @@ class Program:
         self.process.kill()
         return self.process.wait()
 
-    def stop(self, expect=0, deadline_s=20):
+    def wait_for_its_signals(self):
+        """Until it has taken SIGTERM on itself: one that has just been started ends of it as any program does."""
+        def minded():
+            if not self.running():
+                return True
+            status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+            taken = [int(mask, 16) for mask in re.findall(r"(?m)^Sig(?:Blk|Cgt):\s*(\w+)", status)]
+            return any(mask >> (signal.SIGTERM - 1) & 1 for mask in taken)
+        wait_until(minded, f"{self.process.args[0]}'s minding SIGTERM")
+
+    def stop(self, expect=0, deadline_s=None):
         """SIGTERM; the exit code must be `expect` (None: any)."""
+        deadline_s = deadline_s or DEADLINE_S
+        if expect == 0:
+            self.wait_for_its_signals()
         if self.running():
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -252,7 +265,7 @@ class AgentClient:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the key is compared with agent_id below
         transport = httpx.HTTPTransport(verify=context, local_address=source)
-        self.http = httpx.Client(base_url=f"https://{host}:{port}", transport=transport, timeout=60)
+        self.http = httpx.Client(base_url=f"https://{host}:{port}", transport=transport, timeout=2 * DEADLINE_S)
         certificate = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, port)).encode())
         self.agent_id = hashlib.sha256(certificate.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
