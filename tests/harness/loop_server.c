@@ -128,14 +128,28 @@ static void on_timer(void *context, uint64_t times)
         peer_close(peer);
 }
 
+static void answer_all(struct loop_server *server)
+{
+    for (int i = 0; i < LOOP_SERVER_PEERS; i++) {
+        struct loop_server_peer *peer = &server->peers[i];
+        if (peer->fd >= 0 && peer->answering)
+            assert_true(loop_fd_events(peer->watch, EPOLLIN | EPOLLOUT));
+    }
+}
+
 static void start_answer(struct loop_server_peer *peer)
 {
-    int after_ms = peer->server->script.answer_after_ms;
+    struct loop_server *server = peer->server;
+    int after_ms = server->script.answer_after_ms;
     note_request(peer);
-    if (after_ms > 0)
+    if (server->hold > 0) {
+        if (server->busy >= server->hold)
+            answer_all(server);
+    } else if (after_ms > 0) {
         loop_timer_set(peer->timer, after_ms, 0);
-    else
+    } else {
         assert_true(loop_fd_events(peer->watch, EPOLLIN | EPOLLOUT));
+    }
 }
 
 static void on_peer(void *context, uint32_t events)
@@ -193,6 +207,12 @@ void loop_server_start(struct loop_server *server, struct loop *loop, struct loo
     server->port = ntohs(address.sin_port);
     server->watch = loop_fd(loop, server->listener, EPOLLIN, on_listener, server, NULL);
     assert_non_null(server->watch);
+}
+
+void loop_server_release(struct loop_server *server)
+{
+    server->hold = 0;
+    answer_all(server);
 }
 
 void loop_server_drop_all(struct loop_server *server)

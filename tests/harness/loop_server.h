@@ -44,12 +44,15 @@ struct loop_server {
     uint64_t flooded;               /* bytes */
     bool continues;                 /* who expects 100 Continue gets it, else the answer */
     bool deaf;                      /* behind the 100 Continue nothing is read any more */
-    struct buf seen;                /* the last request, head and body */
-    char *log;                      /* targets' first letters in order; may be NULL, else 256 bytes */
+    unsigned hold;   /* answered when so many requests wait for it, all at once; 0: each at once */
+    struct buf seen; /* the last request, head and body */
+    char *log;       /* targets' first letters in order; may be NULL, else 256 bytes */
 };
 
 void loop_server_start(struct loop_server *server, struct loop *loop, struct loop_server_script script);
 void loop_server_stop(struct loop_server *server);
+/* Answers what is held, and holds nothing any more. */
+void loop_server_release(struct loop_server *server);
 /* Closes every connection; it goes on listening. */
 void loop_server_drop_all(struct loop_server *server);
 

@@ -1,5 +1,7 @@
 #include "tests/unit/common/net/raw_server.h"
 
+#include <stdatomic.h>
+
 #include "common/crypto/cert.h"
 #include "common/net/http_server.h"
 
@@ -151,14 +153,14 @@ struct tls_site {
     struct buf cert, key;
     struct log log;
     char agent_id[SHA256_HEX_BYTES];
-    unsigned requests;
+    atomic_uint requests;
     struct http_server *server;
 };
 
 static void say_hello(struct http_request *request)
 {
     struct tls_site *site = http_context(request);
-    site->requests++;
+    atomic_fetch_add(&site->requests, 1);
     http_answer(request, 200, "text/plain", VIEW_LITERAL("hello"));
 }
 

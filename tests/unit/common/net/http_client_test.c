@@ -112,12 +112,12 @@ static void drops_who_is_too_slow(void **state)
 {
     (void)state;
     struct script silent = {.answer = VIEW_LITERAL(""), .hold = true};
-    struct outcome outcome = ask(silent, GET);
+    struct outcome outcome = ask_with_floor(silent, GET, 1);
     assert_false(outcome.ok);
     assert_int_equal(outcome.err.code, ERR_TIMEOUT);
     struct script slow = {.answer = VIEW_LITERAL("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nx"),
                           .trickle = true};
-    outcome = ask(slow, GET);
+    outcome = ask_with_floor(slow, GET, 1);
     assert_false(outcome.ok);
     assert_int_equal(outcome.err.code, ERR_TIMEOUT);
     outcome = ask(slow, (struct http_exchange){.total_ms = 200});
@@ -128,10 +128,12 @@ static void drops_who_is_too_slow(void **state)
 static void says_why_it_could_not_connect(void **state)
 {
     (void)state;
-    struct server server;
-    server_start(&server, ANSWER(""));
-    uint16_t port = server.port;
-    server_stop(&server); /* nobody listens there now */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    SCOPE_FD int nobody = socket(AF_INET, SOCK_STREAM, 0); /* it has the port and does not listen */
+    assert_int_equal(bind(nobody, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(nobody, (struct sockaddr *)&address, &size), 0);
+    uint16_t port = ntohs(address.sin_port);
     SCOPE_HTTP_CLIENT struct http_client *client = client_of(port);
     struct http_exchange exchange = {.method = "GET", .target = "/"};
     struct error err;

@@ -245,6 +245,7 @@ static void a_bomb_stays_in_its_buffer(void **state)
     struct asked *paused = ask_streaming(fixture, PACKED);
     paused->pause_at = 1;
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    run_until_taken(fixture, paused, 1);
     run_for(fixture, 100);
     size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
     assert_true(paused->taken > 0 && paused->taken <= 64 * 1024);
@@ -260,13 +261,25 @@ static void a_bomb_stays_in_its_buffer(void **state)
 
 /* ---- pauses ---- */
 
+/* The server has found no room for so many looks in turn: the network's buffers have taken all they take. */
+static bool buffers_are_full(const struct pool_fixture *fixture)
+{
+    enum { LOOKS = 50 };
+    static uint64_t flooded;
+    static int looks;
+    looks = fixture->server.flooded == flooded ? looks + 1 : 0;
+    flooded = fixture->server.flooded;
+    return looks >= LOOKS;
+}
+
 static void a_pause_stops_the_server(void **state)
 {
     struct pool_fixture *fixture = *state;
     fixture->server.script = SCRIPT(ENDLESS, .then = THEN_FLOOD);
-    struct asked *asked = ask_streaming(fixture, GET);
+    struct asked *asked = ask_streaming(fixture, (struct http_pool_request){.floor_s = 1});
     asked->pause_at = 1000000;
-    run_for(fixture, 200);
+    run_until_taken(fixture, asked, 1000000);
+    run_until(fixture, buffers_are_full);
     uint64_t flooded = fixture->server.flooded;
     uint64_t taken = asked->taken;
     assert_true(taken >= 1000000 && taken < 1200000);
@@ -278,7 +291,8 @@ static void a_pause_stops_the_server(void **state)
     assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < before + 64 * 1024);
     asked->pause_at = 3000000;
     http_transfer_resume(asked->transfer);
-    run_for(fixture, 200);
+    run_until_taken(fixture, asked, 3000000);
+    run_for(fixture, 100);
     assert_true(asked->taken >= 3000000 && asked->taken < 3200000);
     asked->pause_at = 0;
     asked->stop_at = 5000000;

@@ -10,7 +10,8 @@ static void runs_many_at_once(void **state)
     enum { MANY = 200 };
     struct pool_fixture *fixture = *state;
     pool_fixture_limits(fixture, MANY, MANY);
-    fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 300);
+    fixture->server.script = SCRIPT(OK_2);
+    fixture->server.hold = MANY; /* whoever is asked waits for the last one */
     for (int i = 0; i < MANY; i++)
         ask(fixture, GET);
     run_to_end(fixture);
@@ -42,17 +43,48 @@ static void never_more_than_were_allowed(void **state)
     struct pool_fixture *fixture = *state;
     pool_fixture_limits(fixture, 3, 8);
     fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 20);
+    fixture->server.hold = 4;
     for (int i = 0; i < 20; i++)
         ask(fixture, GET);
-    run_for(fixture, 30);
+    run_until_requests(fixture, 3);
+    run_for(fixture, 30); /* a fourth does not come */
+    assert_int_equal(fixture->server.requests, 3);
     assert_int_equal(http_pool_counts(fixture->pool).running, 3);
-    assert_true(http_pool_counts(fixture->pool).waiting >= 11);
+    assert_int_equal(http_pool_counts(fixture->pool).waiting, 17);
+    loop_server_release(&fixture->server);
     run_to_end(fixture);
     assert_int_equal(fixture->server.busy_most, 3);
     assert_int_equal(fixture->server.connections, 3);
 }
 
 /* ---- peers that keep us waiting ---- */
+
+enum { GOOD = 20 };
+
+static int64_t now_ms(void)
+{
+    return clock_monotonic_us(clock_system()) / US_PER_MS;
+}
+
+static bool nobody_is_answered(const struct pool_fixture *fixture)
+{
+    return fixture->server.busy == 0;
+}
+
+static bool one_has_ended(const struct pool_fixture *fixture)
+{
+    return fixture->ended == 1;
+}
+
+static bool two_have_ended(const struct pool_fixture *fixture)
+{
+    return fixture->ended == 2;
+}
+
+static bool all_good_have_ended(const struct pool_fixture *fixture)
+{
+    return fixture->ended == 1 + GOOD;
+}
 
 static void who_keeps_us_waiting_holds_up_nobody(void **state)
 {
@@ -62,27 +94,30 @@ static void who_keeps_us_waiting_holds_up_nobody(void **state)
     };
     struct pool_fixture *fixture = *state;
     struct asked *slow[3];
+    int64_t begun_ms = now_ms();
     pool_fixture_limits(fixture, 2, 8);
     for (size_t i = 0; i < 2; i++) {
         fixture->server.script = silent[i];
-        slow[i] = ask(fixture, (struct http_pool_request){.floor_s = 20});
-        run_for(fixture, 50); /* the script is read when a request comes */
+        slow[i] = ask(fixture, GET);
+        run_until_requests(fixture, (unsigned)i + 1); /* the script is read when a request comes */
+        run_until(fixture, nobody_is_answered);
     }
     fixture->server.script = SCRIPT(OK_2);
     const struct asked *good = ask(fixture, GET);
-    run_for(fixture, HTTP_POOL_STALL_MS / 2);
-    assert_int_equal(good->ends, 0); /* they may be at work */
-    run_for(fixture, HTTP_POOL_STALL_MS);
+    run_until(fixture, one_has_ended);
     assert_true(good->ok);
-    for (int i = 0; i < 20; i++)
+    assert_true(now_ms() - begun_ms >= HTTP_POOL_STALL_MS); /* until then they might be at work */
+    int64_t asked_ms = now_ms();
+    for (int i = 0; i < GOOD; i++)
         ask(fixture, GET);
-    run_for(fixture, 500);
-    assert_int_equal(fixture->ended, 21);
+    run_until(fixture, all_good_have_ended);
+    assert_true(now_ms() - asked_ms < (int64_t)GOOD * HTTP_POOL_STALL_MS); /* they waited no more */
     assert_int_equal(slow[0]->ends + slow[1]->ends, 0);
     /* but there is an end of those, too */
     fixture->server.script = silent[0];
     for (int i = 0; i < 3; i++)
-        slow[i] = ask(fixture, (struct http_pool_request){.floor_s = 20});
+        slow[i] = ask(fixture, GET);
+    run_until_requests(fixture, 2 + 1 + GOOD + 2);
     run_for(fixture, 2 * HTTP_POOL_STALL_MS);
     assert_int_equal(http_pool_counts(fixture->pool).running, 2 * HTTP_POOL_TIMES);
     assert_int_equal(http_pool_counts(fixture->pool).waiting, 1);
@@ -96,7 +131,7 @@ static void whoever_waits_for_us_counts(void **state)
         SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", .then = THEN_FLOOD);
     struct asked *paused = ask_streaming(fixture, GET);
     paused->pause_at = 1;
-    run_for(fixture, 50);
+    run_until_taken(fixture, paused, 1);
     const struct asked *next = ask(fixture, GET);
     run_for(fixture, HTTP_POOL_STALL_MS + 500);
     assert_int_equal(next->ends, 0);
@@ -158,18 +193,22 @@ static void is_cancelled_while_it_waits(void **state)
 {
     struct pool_fixture *fixture = *state;
     pool_fixture_limits(fixture, 1, 1);
-    fixture->server.script = SCRIPT(OK_2, .answer_after_ms = 100);
+    fixture->server.script = SCRIPT(OK_2);
+    fixture->server.hold = 2; /* the first is not answered before the third was called off */
     const struct asked *first = ask(fixture, GET);
     const struct asked *second = ask(fixture, GET);
     const struct asked *third = ask(fixture, GET);
     http_transfer_cancel(second->transfer); /* before its first turn */
     assert_int_equal(second->ends, 0);
-    run_for(fixture, 30);
+    run_until_requests(fixture, 1);
+    run_until(fixture, one_has_ended);
     check_cancelled(second);
     http_transfer_cancel(third->transfer); /* in the queue */
     http_transfer_cancel(third->transfer); /* twice is once */
-    run_to_end(fixture);
+    run_until(fixture, two_have_ended);
     check_cancelled(third);
+    loop_server_release(&fixture->server);
+    run_to_end(fixture);
     assert_true(first->ok);
     assert_int_equal(fixture->server.requests, 1);
 }
@@ -250,6 +289,7 @@ static void is_cancelled_while_it_is_paused(void **state)
         SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", .then = THEN_FLOOD);
     struct asked *asked = ask_streaming(fixture, GET);
     asked->pause_at = 1;
+    run_until_taken(fixture, asked, 1);
     run_for(fixture, 50);
     assert_int_equal(asked->ends, 0);
     http_transfer_resume(asked->transfer);
@@ -271,7 +311,8 @@ static void ends_all_when_it_is_freed(void **state)
     paused->pause_at = 1;
     for (int i = 0; i < 6; i++)
         ask_streaming(fixture, GET);
-    run_for(fixture, 50);
+    run_until_requests(fixture, 1 + 4);
+    run_until_taken(fixture, paused, 1);
     assert_int_equal(http_pool_counts(fixture->pool).waiting, 3);
     http_pool_free(fixture->pool);
     fixture->pool = NULL;

@@ -17,7 +17,14 @@
 #include "common/net/http_server.h"
 #include "common/os/file.h"
 
-enum { FILE_BYTES = 3 * 1024 * 1024 + 7, FLOOR_S = 1, LATE_MS = 2500, BODY_MAX_BYTES = 256 };
+enum {
+    FILE_BYTES = 3 * 1024 * 1024 + 7,
+    FLOOR_S = 1,
+    PATIENCE_S = 60,
+    LATE_MS = 2500,
+    BODY_MAX_BYTES = 256,
+    FEW_BYTES = 1000
+};
 
 /* ---- a server that takes, refuses, or thinks for a while ---- */
 
@@ -116,6 +123,15 @@ static int make_file(char hash[SHA256_HEX_BYTES])
     return fd;
 }
 
+static void ask_with_floor(struct fixture *fixture, uint16_t port, int floor_s)
+{
+    struct error err;
+    http_client_free(fixture->client);
+    fixture->client = http_client_new(
+        &(struct http_client_config){.host = "127.0.0.1", .port = port, .floor_s = floor_s}, &err);
+    assert_non_null(fixture->client);
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -133,11 +149,7 @@ static int set_up(void **state)
     fixture->site.log.fd = -1;
     fixture->site.server = http_server_start(&config, &err);
     assert_non_null(fixture->site.server);
-    fixture->client = http_client_new(
-        &(struct http_client_config){
-            .host = "127.0.0.1", .port = http_server_port(fixture->site.server), .floor_s = FLOOR_S},
-        &err);
-    assert_non_null(fixture->client);
+    ask_with_floor(fixture, http_server_port(fixture->site.server), PATIENCE_S);
     fixture->answer = (struct buf)BUF_LIMIT(BODY_MAX_BYTES);
     fixture->fd = make_file(fixture->hash);
     *state = fixture;
@@ -182,12 +194,12 @@ static void sends_the_whole_file(void **state)
     struct fixture *fixture = *state;
     struct error err;
     for (int round = 1; round <= 2; round++) { /* also again on the kept connection */
-        assert_int_equal(send_file(fixture, "/take", FILE_BYTES, 10, &err), 200);
+        assert_int_equal(send_file(fixture, "/take", FILE_BYTES, PATIENCE_S, &err), 200);
         assert_string_equal(buf_text(&fixture->answer), fixture->hash);
         assert_int_equal(fixture->site.bytes, (size_t)round * FILE_BYTES);
         assert_int_equal(fixture->sent, FILE_BYTES);
     }
-    assert_int_equal(send_file(fixture, "/take", 0, 10, &err), 200);
+    assert_int_equal(send_file(fixture, "/take", 0, PATIENCE_S, &err), 200);
     assert_int_equal(fixture->site.bytes, (size_t)2 * FILE_BYTES);
 }
 
@@ -195,29 +207,31 @@ static void sends_nothing_to_who_refuses_it(void **state)
 {
     struct fixture *fixture = *state;
     struct error err;
-    assert_int_equal(send_file(fixture, "/refused", FILE_BYTES, 10, &err), 409);
+    assert_int_equal(send_file(fixture, "/refused", FILE_BYTES, PATIENCE_S, &err), 409);
     assert_int_equal(fixture->sent, 0);
     assert_int_equal(fixture->site.bytes, 0);
     assert_non_null(strstr(buf_text(&fixture->answer), "\"busy\""));
-    assert_int_equal(send_file(fixture, "/take", FILE_BYTES, 10, &err), 200); /* and is good for the next */
+    assert_int_equal(send_file(fixture, "/take", FILE_BYTES, PATIENCE_S, &err),
+                     200); /* and is good for the next */
 }
 
 static void says_when_the_file_is_shorter(void **state)
 {
     struct fixture *fixture = *state;
     struct error err;
-    assert_int_equal(send_file(fixture, "/take", FILE_BYTES + 1, 10, &err), 0);
+    assert_int_equal(send_file(fixture, "/take", FILE_BYTES + 1, PATIENCE_S, &err), 0);
     assert_int_equal(err.code, ERR_CHANGED);
-    assert_int_equal(send_file(fixture, "/take", FILE_BYTES, 10, &err), 200);
+    assert_int_equal(send_file(fixture, "/take", FILE_BYTES, PATIENCE_S, &err), 200);
 }
 
 static void waits_for_the_answer(void **state)
 {
     struct fixture *fixture = *state;
     struct error err;
-    assert_int_equal(send_file(fixture, "/late", FILE_BYTES, 30, &err), 200);
+    ask_with_floor(fixture, http_server_port(fixture->site.server), FLOOR_S);
+    assert_int_equal(send_file(fixture, "/late", FEW_BYTES, 30, &err), 200);
     assert_string_equal(buf_text(&fixture->answer), "late");
-    assert_int_equal(send_file(fixture, "/late", FILE_BYTES, 1, &err), 0);
+    assert_int_equal(send_file(fixture, "/late", FEW_BYTES, 1, &err), 0);
     assert_int_equal(err.code, ERR_TIMEOUT);
     /* and without an upload the floor is what it was */
     struct http_exchange get = {.method = "GET", .target = "/late", .answer_body = &fixture->answer};
@@ -236,11 +250,7 @@ static void gives_up_on_who_takes_nothing(void **state)
     assert_int_equal(bind(deaf, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(deaf, 1), 0);
     assert_int_equal(getsockname(deaf, (struct sockaddr *)&address, &size), 0);
-    http_client_free(fixture->client);
-    fixture->client = http_client_new(&(struct http_client_config){.host = "127.0.0.1",
-                                                                   .port = ntohs(address.sin_port),
-                                                                   .floor_s = FLOOR_S},
-                                      &err);
+    ask_with_floor(fixture, ntohs(address.sin_port), FLOOR_S);
     assert_int_equal(send_file(fixture, "/", FILE_BYTES, 30, &err), 0);
     assert_int_equal(err.code, ERR_TIMEOUT);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { POOL_PARALLEL = 64, POOL_IDLE = 64, LOOK_MS = 2 };
+
 static void too_late(void *context, uint64_t times)
 {
     struct pool_fixture *fixture = context;
@@ -18,14 +20,24 @@ static void stop(void *context, uint64_t times)
     loop_stop(fixture->loop);
 }
 
-void pool_fixture_limits(struct pool_fixture *fixture, size_t max_parallel, size_t max_idle)
+static void make_pool(struct pool_fixture *fixture, size_t max_parallel, size_t max_idle, int64_t connect_ms)
 {
     struct error err;
     const struct http_pool_config config = {
-        .loop = fixture->loop, .max_parallel = max_parallel, .max_idle = max_idle, .connect_ms = 1000};
+        .loop = fixture->loop, .max_parallel = max_parallel, .max_idle = max_idle, .connect_ms = connect_ms};
     http_pool_free(fixture->pool);
     fixture->pool = http_pool_new(&config, &err);
     assert_non_null(fixture->pool);
+}
+
+void pool_fixture_limits(struct pool_fixture *fixture, size_t max_parallel, size_t max_idle)
+{
+    make_pool(fixture, max_parallel, max_idle, CONNECT_MS);
+}
+
+void pool_fixture_connects_within(struct pool_fixture *fixture, int64_t connect_ms)
+{
+    make_pool(fixture, POOL_PARALLEL, POOL_IDLE, connect_ms);
 }
 
 int pool_fixture_set_up(void **state)
@@ -35,7 +47,7 @@ int pool_fixture_set_up(void **state)
     assert_non_null(fixture);
     fixture->loop = loop_new(&err);
     assert_non_null(fixture->loop);
-    pool_fixture_limits(fixture, 64, 64);
+    pool_fixture_limits(fixture, POOL_PARALLEL, POOL_IDLE);
     loop_server_start(&fixture->server, fixture->loop, (struct loop_server_script){0});
     *state = fixture;
     return 0;
@@ -113,7 +125,7 @@ struct asked *ask(struct pool_fixture *fixture, struct http_pool_request request
     if (request.target == NULL)
         request.target = "/x";
     if (request.floor_s == 0)
-        request.floor_s = 1;
+        request.floor_s = FLOOR_S;
     request.done = on_done;
     request.context = asked;
     asked->transfer = http_pool_start(fixture->pool, &request, &err);
@@ -150,6 +162,77 @@ void run_for(struct pool_fixture *fixture, int64_t ms)
 {
     fixture->wanted = SIZE_MAX;
     run_with(fixture, ms, stop);
+}
+
+struct condition {
+    struct pool_fixture *fixture;
+    bool (*holds)(const struct condition *condition);
+    bool (*of_test)(const struct pool_fixture *fixture);
+    const struct asked *asked;
+    uint64_t wanted;
+};
+
+static void look(void *context, uint64_t times)
+{
+    const struct condition *condition = context;
+    (void)times;
+    if (condition->holds(condition))
+        loop_stop(condition->fixture->loop);
+}
+
+static void run_until_condition(struct condition condition)
+{
+    struct pool_fixture *fixture = condition.fixture;
+    struct error err;
+    fixture->wanted = SIZE_MAX;
+    if (condition.holds(&condition))
+        return;
+    struct loop_watch *timer = loop_timer(fixture->loop, LOOK_MS, LOOK_MS, look, &condition, &err);
+    assert_non_null(timer);
+    run_with(fixture, DEADLINE_MS, too_late);
+    loop_remove(timer);
+    assert_true(condition.holds(&condition));
+}
+
+static bool holds_for_test(const struct condition *condition)
+{
+    return condition->of_test(condition->fixture);
+}
+
+void run_until(struct pool_fixture *fixture, bool (*holds)(const struct pool_fixture *fixture))
+{
+    run_until_condition((struct condition){.fixture = fixture, .holds = holds_for_test, .of_test = holds});
+}
+
+static bool has_requests(const struct condition *condition)
+{
+    return condition->fixture->server.requests >= condition->wanted;
+}
+
+void run_until_requests(struct pool_fixture *fixture, unsigned requests)
+{
+    run_until_condition((struct condition){.fixture = fixture, .holds = has_requests, .wanted = requests});
+}
+
+static bool has_taken(const struct condition *condition)
+{
+    return condition->asked->taken >= condition->wanted || condition->asked->ends > 0;
+}
+
+void run_until_taken(struct pool_fixture *fixture, const struct asked *asked, uint64_t bytes)
+{
+    run_until_condition(
+        (struct condition){.fixture = fixture, .holds = has_taken, .asked = asked, .wanted = bytes});
+}
+
+static bool has_open(const struct condition *condition)
+{
+    return condition->fixture->server.open == condition->wanted;
+}
+
+void run_until_open(struct pool_fixture *fixture, unsigned open)
+{
+    run_until_condition((struct condition){.fixture = fixture, .holds = has_open, .wanted = open});
 }
 
 struct asked *ask_once(struct pool_fixture *fixture, struct loop_server_script script,

@@ -13,7 +13,9 @@
 #include "common/net/http_pool.h"
 #include "tests/harness/loop_server.h"
 
-enum { ASKED_MAX = 512, ASKED_BODY_BYTES = 256, DEADLINE_MS = 30 * 1000 };
+enum { ASKED_MAX = 512, ASKED_BODY_BYTES = 256 };
+/* For hangs, not for speed; and what a test of slow peers does not shorten (a floor of 1, in seconds). */
+enum { DEADLINE_MS = 120 * 1000, CONNECT_MS = 60 * 1000, FLOOR_S = 60 };
 
 /* One request, and what came of it. */
 struct asked {
@@ -49,6 +51,8 @@ int pool_fixture_set_up(void **state);
 int pool_fixture_tear_down(void **state);
 /* In place of the pool that is there. */
 void pool_fixture_limits(struct pool_fixture *fixture, size_t max_parallel, size_t max_idle);
+/* The same, with a limit of its own for connecting. */
+void pool_fixture_connects_within(struct pool_fixture *fixture, int64_t connect_ms);
 /* Starts one to the raw server: fields that are not set are those of GET /x. */
 struct asked *ask(struct pool_fixture *fixture, struct http_pool_request request);
 /* The same with a sink. */
@@ -57,6 +61,14 @@ struct asked *ask_streaming(struct pool_fixture *fixture, struct http_pool_reque
 void run_to_end(struct pool_fixture *fixture);
 /* Runs it for a while. */
 void run_for(struct pool_fixture *fixture, int64_t ms);
+/* Runs it until this holds. */
+void run_until(struct pool_fixture *fixture, bool (*holds)(const struct pool_fixture *fixture));
+/* Runs it until so many requests have come to the server in all. */
+void run_until_requests(struct pool_fixture *fixture, unsigned requests);
+/* Runs it until a sink that is to pause has taken something. */
+void run_until_taken(struct pool_fixture *fixture, const struct asked *asked, uint64_t bytes);
+/* Runs it until so many connections to the server are open. */
+void run_until_open(struct pool_fixture *fixture, unsigned open);
 /* Server script, one request, its end. */
 struct asked *ask_once(struct pool_fixture *fixture, struct loop_server_script script,
                        struct http_pool_request request);
