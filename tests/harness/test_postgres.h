@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "common/store/pg.h"
 
-enum { TEST_POSTGRES_URL_BYTES = 512, TEST_POSTGRES_NAME_BYTES = 64 };
+enum { TEST_POSTGRES_URL_BYTES = 512, TEST_POSTGRES_NAME_BYTES = 64, TEST_POSTGRES_DROP_S = 20 };
 
 struct test_postgres {
     char url[TEST_POSTGRES_URL_BYTES]; /* of the fresh database */
@@ -44,9 +44,30 @@ static inline bool test_postgres_make(struct test_postgres *database)
     return test_postgres_ask("CREATE DATABASE", database->name);
 }
 
+/* Until nobody is connected to it any more: the server learns of a closed connection a little later, and DROP
+ * DATABASE waits for that no longer than 5 s. */
+static inline void test_postgres_wait(const struct test_postgres *database)
+{
+    struct error err = {0};
+    const char *const params[] = {database->name};
+    SCOPE_PG struct pg *pg = pg_open(getenv("TELEHAUL_TEST_POSTGRES"), "unit test", &err);
+    int64_t end_us = clock_monotonic_us(clock_system()) + TEST_POSTGRES_DROP_S * US_PER_S;
+    int64_t there = 1;
+    while (pg != NULL && there > 0 && clock_monotonic_us(clock_system()) < end_us) {
+        SCOPE_PG_RESULT struct pg_result *result =
+            pg_query(pg,
+                     "SELECT count(*), pg_sleep(0.01) FROM pg_stat_activity WHERE datname = $1 AND "
+                     "backend_type = 'client backend'",
+                     params, 1, false, &err);
+        if (result == NULL || !pg_i64(result, 0, 0, &there, &err))
+            return;
+    }
+}
+
 /* False when it could not be dropped, among others because a connection to it is still open. */
 static inline bool test_postgres_drop(const struct test_postgres *database)
 {
+    test_postgres_wait(database);
     return test_postgres_ask("DROP DATABASE", database->name);
 }
 

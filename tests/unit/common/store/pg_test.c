@@ -187,12 +187,19 @@ static void copies_out(void **state)
     assert_int_equal(err.code, ERR_INPUT);
 }
 
+/* In this database: other tests' sleep, too. */
+static void wait_until_it_sleeps(struct pg *other)
+{
+    while (ask(other, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                      " AND datname = current_database()") == 0)
+        continue;
+}
+
 static void *cancel_when_it_sleeps(void *context)
 {
     struct world *world = context;
     SCOPE_PG struct pg *other = open_again(world);
-    while (ask(other, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0)
-        continue;
+    wait_until_it_sleeps(other);
     pg_cancel(world->pg);
     return NULL;
 }
@@ -215,7 +222,7 @@ static void end_session(struct world *world)
     SCOPE_PG struct pg *other = open_again(world);
     SCOPE_BUF struct buf sql = BUF_LIMIT(200);
     buf_printf(&sql,
-               "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+               "SELECT pg_terminate_backend(pid, 100000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                " AND datname = current_database()");
     assert_true(pg_exec(other, buf_text(&sql), NULL));
 }
@@ -224,8 +231,7 @@ static void *break_when_it_sleeps(void *context)
 {
     struct world *world = context;
     SCOPE_PG struct pg *other = open_again(world);
-    while (ask(other, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0)
-        continue;
+    wait_until_it_sleeps(other);
     pg_break(world->pg);
     return NULL;
 }

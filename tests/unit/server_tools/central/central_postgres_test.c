@@ -214,7 +214,7 @@ static void a_connection_that_breaks_leaves_nothing_half(void **state)
     struct pg *pg = insert_uncommitted(store);
     struct other other = {
         store, pg,
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        "SELECT pg_terminate_backend(pid, 100000) FROM pg_locks JOIN pg_stat_activity USING (pid)"
         " WHERE NOT granted AND datname = current_database(); ROLLBACK"};
     assert_int_equal(pthread_create(&thread, NULL, act_when_somebody_waits, &other), 0);
     added = -1;
@@ -251,8 +251,10 @@ static void wait_until_somebody_waits(const struct store *store)
     int64_t waiting = 0;
     while (waiting == 0) {
         SCOPE_PG_RESULT struct pg_result *result =
-            pg_query(pg, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", NULL, 0,
-                     false, NULL);
+            pg_query(pg,
+                     "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database"
+                     " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()",
+                     NULL, 0, false, NULL);
         assert_true(result != NULL && pg_i64(result, 0, 0, &waiting, NULL));
     }
 }
@@ -279,8 +281,9 @@ static void the_lock_of_one_who_is_gone_is_free(void **state)
     assert_true(central_lock(store->central, store->vehicle_id, NULL));
     assert_int_equal(pthread_create(&thread, NULL, lock_and_unlock, store), 0);
     wait_until_somebody_waits(store);
-    store_run(store, "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-                     " WHERE locktype = 'advisory' AND granted AND datname = current_database()");
+    store_run(store,
+              "SELECT pg_terminate_backend(pid, 100000) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+              " WHERE locktype = 'advisory' AND granted AND datname = current_database()");
     pthread_join(thread, &failed);
     assert_null(failed);
     central_unlock(store->central, store->vehicle_id); /* no harm */

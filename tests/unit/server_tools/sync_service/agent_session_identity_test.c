@@ -46,7 +46,7 @@ static void a_first_agent_that_claims_to_be_another_is_not_taken(void **state)
     struct http_transfer *transfer = newest(fixture);
     transfer->cert_pem = vector_cert;
     answer(transfer, 200, CHALLENGE_OF(AGENT));
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_DENIED);
     assert_string_equal(agent_session_agent_id(fixture->session), "");
     assert_false(agent_session_is_new_agent(fixture->session));
@@ -60,7 +60,7 @@ static void another_certificate_is_named_beside_the_known_one(void **state)
     struct http_transfer *transfer = newest(fixture);
     transfer->cert_pem = vector_cert;
     break_off(transfer, ERR_CHANGED);
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_DENIED);
     assert_non_null(strstr(fixture->told.err.text, AGENT));
     assert_non_null(strstr(fixture->told.err.text, VECTOR_AGENT_ID));
@@ -91,7 +91,7 @@ static void a_cancelled_request_is_told_so(void **state)
     struct agent_call *call = ask(fixture, "/status");
     agent_call_cancel(call);
     assert_int_equal(fixture->told.times, 0);
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_CANCELLED);
 }
 
@@ -109,7 +109,7 @@ static void nobody_is_told_after_the_session_is_freed(void **state)
         if (fixture->pool.transfers[i].under_way)
             break_off(&fixture->pool.transfers[i], ERR_CANCELLED);
     }
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.times, 0);
 }
 
@@ -121,7 +121,7 @@ static void a_session_may_be_freed_while_it_signs(void **state)
     answer(newest(fixture), 200, CHALLENGE_OF(AGENT));
     agent_session_free(fixture->session);
     fixture->session = NULL;
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->pool.count, 1);
     assert_int_equal(fixture->told.times, 0);
 }

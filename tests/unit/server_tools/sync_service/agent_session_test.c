@@ -77,7 +77,7 @@ static void two_requests_with_a_dead_token_renew_it_once(void **state)
     answer(&fixture->pool.transfers[2], 401, "");
     log_in(fixture, TOKEN_2);
     answer(&fixture->pool.transfers[3], 401, "");
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->signer.signed_messages, 2);
     assert_string_equal(newest(fixture)->token, "Authorization: Bearer " TOKEN_2);
 }
@@ -90,7 +90,7 @@ static void a_refused_key_says_where_to_look(void **state)
     answer(newest(fixture), 200, CHALLENGE_OF(AGENT));
     answer(newest(fixture), 401, "{\"error\":\"invalid signature\"}");
     assert_int_equal(fixture->told.times, 0);
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_DENIED);
     assert_non_null(strstr(fixture->told.err.text, "AUTH_PUBLIC_KEY_FILE"));
 }
@@ -102,7 +102,7 @@ static void a_challenge_of_another_agent_is_not_signed(void **state)
     ask(fixture, "/status");
     answer(newest(fixture), 200,
            CHALLENGE_OF("ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"));
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_DENIED);
     assert_int_equal(fixture->signer.signed_messages, 0);
 }
@@ -138,13 +138,13 @@ static void a_wait_that_is_too_long_ends_the_request_and_keeps_the_next_from_ask
     struct http_transfer *transfer = newest(fixture);
     transfer->retry_after = "600";
     answer(transfer, 429, "{}");
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_BUSY);
     assert_string_equal(fixture->told.err.reason, "retry_later");
     size_t before = fixture->pool.count;
     fixture->told.times = 0;
     ask(fixture, "/status");
-    run_loop(fixture, 1);
+    read_letters(fixture);
     assert_int_equal(fixture->told.err.code, ERR_BUSY);
     assert_int_equal(fixture->pool.count, before);
 }

@@ -8,6 +8,7 @@ static int setup(void **state)
 {
     struct world *world = world_make(VEHICLES);
     world->writer = world_writer(world, world->database.url, 2);
+    world_connected(world, NULL, 2); /* whoever ends them, ends both */
     *state = world;
     return 0;
 }
@@ -182,10 +183,9 @@ static void readings_of_the_future_wait_until_their_time_comes(void **state)
 
 static void end_writers(struct world *world)
 {
-    world_ask(world, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                     " WHERE datname = current_database() AND pid <> pg_backend_pid()");
-    while (world_ask(world, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'") > 0)
+    while (world_ask(world, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                            " AND backend_type = 'client backend'") > 0)
         continue;
 }
 

@@ -17,7 +17,7 @@
 #define WORLD_NOW_US INT64_C(1771754400000000) /* 2026-02-22T10:00:00Z */
 #define SECOND_US    INT64_C(1000000)
 
-enum { WORLD_DEADLINE_MS = 60000, WORLD_JOBS_MAX = 4096, WORLD_QUEUE_BYTES = 64 * 1024 * 1024 };
+enum { WORLD_DEADLINE_MS = 200 * 1000, WORLD_JOBS_MAX = 4096, WORLD_QUEUE_BYTES = 64 * 1024 * 1024 };
 
 struct world {
     struct test_postgres database;
@@ -98,6 +98,19 @@ static inline struct writer *world_writer(struct world *world, const char *url, 
     if (writer == NULL)
         fail_msg("%s", err.text);
     return writer;
+}
+
+/* Until so many connections of a writer's stand, of this user (NULL: of any). */
+static inline void world_connected(struct world *world, const char *user, int64_t count)
+{
+    char sql[512];
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+             " AND application_name = 'telehaul sync_service' AND usename = coalesce(%s%s%s, usename)"
+             " AND state = 'idle' AND (query LIKE 'SET lock_timeout%%' OR query = 'SELECT')",
+             user != NULL ? "'" : "", user != NULL ? user : "NULL", user != NULL ? "'" : "");
+    while (world_ask(world, sql) < count)
+        continue;
 }
 
 /* Another writer, as a role of the cluster's that is made with these options where it is not there yet, and
