@@ -87,7 +87,8 @@ class Campaign:
             wait_until(lambda: not processes_of(self.root, self.watchdog.pid), "the end of every service after the watchdog's kill -9")
             self.start_watchdog()
         else:
-            pid = wait_until(lambda: pid_of(self.root, victim), f"a running {victim}")
+            pid = wait_until(lambda: pid_of(self.root, victim), f"a running {victim}",
+                             deadline_s=BACKOFF_MAX_S + telehaul.DEADLINE_S)
             os.kill(pid, signal.SIGKILL)
 
 
@@ -140,7 +141,7 @@ def test_kill_at_random_loses_nothing(make_root, tmp_path):
                    deadline_s=BACKOFF_MAX_S + telehaul.DEADLINE_S)
     print(f"killed {killed}")
 
-    wait_until(lambda: telehaul.listens(root.agent_port), "the agent's port")
+    wait_until(lambda: telehaul.listens(root.agent_port), "the agent's port", deadline_s=BACKOFF_MAX_S + telehaul.DEADLINE_S)
     last = campaign.sync("--json", "--quiet")
     wait_until(lambda: not last.running(), "the last sync_client", deadline_s=120)
     assert last.process.returncode == 0, last.output()

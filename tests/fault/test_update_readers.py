@@ -10,8 +10,10 @@ import multiprocessing
 import os
 
 import pytest
+import telehaul
 import update_root
 from packages import Package
+from telehaul import wait_until
 from update_campaign import SOAK
 
 TURNS = 100 if SOAK else 25  # each an apply, and a commit or a rollback
@@ -55,8 +57,8 @@ def read_one_folder(root):
     return seen, missing
 
 
-def reader(root, stop, told):
-    """In a process of its own."""
+def reader(root, stop, looked, told):
+    """In a process of its own. looked: how often."""
     try:
         looks, versions, missing = 0, set(), 0
         while not stop.is_set():
@@ -66,6 +68,7 @@ def reader(root, stop, told):
             for name in FILES:
                 versions.add(stamp_of(read(root / "current" / name)))  # never missing, never half
             looks += 1
+            looked.value = looks
         told.put((looks, versions, missing, None))
     except (AssertionError, OSError) as problem:
         told.put((0, set(), 0, f"{type(problem).__name__}: {problem}"))
@@ -73,16 +76,22 @@ def reader(root, stop, told):
 
 @contextlib.contextmanager
 def running_reader(root):
-    stop, told = multiprocessing.Event(), multiprocessing.Queue()
-    process = multiprocessing.Process(target=reader, args=(root, stop, told))
+    stop, looked, told = multiprocessing.Event(), multiprocessing.Value("Q", 0), multiprocessing.Queue()
+    process = multiprocessing.Process(target=reader, args=(root, stop, looked, told))
     process.start()
     result = []
+
+    def one_more_look():
+        """A whole one that begins from now on: the first that ends may have begun before."""
+        before = looked.value
+        wait_until(lambda: looked.value >= before + 2 or not process.is_alive(), "a look", every_s=0.001)
+
     try:
-        yield result
+        yield result, one_more_look
     finally:
         stop.set()
-        result += told.get(timeout=30)
-        process.join(timeout=30)
+        result += told.get(timeout=telehaul.DEADLINE_S)
+        process.join(timeout=telehaul.DEADLINE_S)
 
 
 @pytest.fixture
@@ -96,15 +105,16 @@ def made(tmp_path, keys):
 
 
 def test_a_reader_sees_no_mixture(made, keys):
-    with running_reader(made.path) as result:
+    with running_reader(made.path) as (result, one_more_look):
         for turn in range(TURNS):
             version = f"1.{turn + 1}.0"
             made.queue(Package(keys, files=stamped(version), migrations={}, version=version))
             made.run("apply")
+            one_more_look()
             made.run("commit" if turn % 2 else "rollback")
             made.run("recover")
     looks, versions, missing, problem = result
     assert problem is None, problem
-    assert looks > TURNS and len(versions) > TURNS / 2, f"{looks} looks at {len(versions)} versions are too few"
+    assert looks > TURNS and len(versions) > TURNS, f"{looks} looks at {len(versions)} versions are too few"
     print(f"readers: {looks} looks at {len(versions)} versions during {TURNS} applies; {missing} files were gone, none was "
           "another's")
