@@ -94,6 +94,15 @@ class Machine:
         status = pathlib.Path(f"/proc/{self.agent.pid}/status").read_text()
         return int(re.search(rf"{field}:\s+(\d+) kB", status).group(1))
 
+    def exports_under_way(self):
+        """Each has a connection to the store of its own."""
+        store = str(self.root.store_file())
+        count = 0
+        for fd in os.listdir(f"/proc/{self.agent.pid}/fd"):
+            with contextlib.suppress(OSError):
+                count += os.readlink(f"/proc/{self.agent.pid}/fd/{fd}") == store
+        return count
+
     def connect(self, source=None, tls=True, receive_bytes=None):
         """A bare connection, for what httpx does not let one do."""
         plain = socket.socket()

@@ -5,6 +5,7 @@ import datetime
 import re
 import ssl
 import subprocess
+import time
 
 import pytest
 import telehaul
@@ -133,7 +134,12 @@ def test_a_relayed_challenge(machine, other_machine):
 
 @pytest.mark.parametrize("seconds", [-3600, -61, 62, 3600])
 def test_a_timestamp_too_far_off(machine, seconds):
-    refused(send_timestamp(machine.client(log_in=False), now(seconds)), "stale timestamp")
+    while True:
+        timestamp = now(seconds)
+        answer = send_timestamp(machine.client(log_in=False), timestamp)
+        if seconds < 0 or timestamp > now(60):
+            break  # else it came near while it was asked, on a machine that is slow
+    refused(answer, "stale timestamp")
 
 
 def test_a_timestamp_of_before_the_start(tmp_path, keys):
@@ -245,13 +251,14 @@ def test_a_body_over_8_kib(machine):
 def test_the_fourth_attempt_in_a_minute(machine):
     source = new_source()
     client = machine.client(log_in=False, source=source)
+    began = time.monotonic()
     refused(client.http.post("/auth", content=b"x"), "bad_request", status=400)
     assert client.log_in().status_code == 200
     refused(client.http.post("/auth", content=b" " * 10000), "too_large", status=413)
     challenge = client.challenge()  # is not counted
     fourth = client.post_auth(challenge=challenge, signature=client.signed_challenge(challenge))
     refused(fourth, "too_many_attempts", status=429)
-    assert 50 <= int(fourth.headers["Retry-After"]) <= 60
+    assert 59 - (time.monotonic() - began) <= int(fourth.headers["Retry-After"]) <= 60
     again = machine.client(log_in=False, source=source)
     assert again.log_in().status_code == 429  # a new connection is no new address
     client.status()  # a token that was given goes on

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import re
 import sqlite3
+import time
 import zlib
 
 import httpx
@@ -18,14 +19,19 @@ BIG_ROWS = 500000
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory, keys):
+    began = time.monotonic()
     made = Machine(tmp_path_factory.mktemp("machine") / "root", keys, rows=ROWS)
+    made.began = began
     yield made
     made.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(machine):
-    return machine.client()
+    """Of each test, for a session lives for five minutes, and the tests of a slow machine for longer."""
+    made = machine.client()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -270,10 +276,12 @@ def test_the_collector_is_never_held_up(big_machine):
     client = big_machine.client()
     with big_machine.begin_export(client.token) as connection:
         connection.recv(1)
-        with contextlib.closing(sqlite3.connect(big_machine.root.store_file(), timeout=5, isolation_level=None)) as db:
+        with contextlib.closing(sqlite3.connect(big_machine.root.store_file(), timeout=telehaul.DEADLINE_S,
+                                                isolation_level=None)) as db:
             db.execute("insert into readings values (2000000, 5, 1, 5)")
             busy, pages, done = db.execute("pragma wal_checkpoint(truncate)").fetchone()
         assert (busy, pages, done) == (0, 0, 0)
+        assert big_machine.exports_under_way() == 1, "the client was dropped first"
 
 
 def test_last_sync(own_machine):
@@ -318,7 +326,7 @@ def test_one_log_line_a_session(own_machine):
 def test_the_line_of_an_idle_session(own_machine):
     client = own_machine.client()
     client.export(limit=10)
-    wait_until(lambda: "session: began" in own_machine.agent.output(), "the line", deadline_s=20)
+    wait_until(lambda: "session: began" in own_machine.agent.output(), "the line")
     assert own_machine.stop().count("session: began") == 1
 
 
@@ -329,7 +337,7 @@ def test_status(machine, client):
     assert status["version"] == (machine.root.path / "current" / "version.txt").read_text().strip()
     assert (status["store_id"], status["next_seq"]) == (machine.store_id, ROWS + 1)
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", status["clock"])
-    assert 0 <= status["uptime_s"] < 600
+    assert 0 <= status["uptime_s"] <= time.monotonic() - machine.began
     assert status["free_disk_bytes"] > 0
     assert status["pending_update"] is None and status["last_update"] is None
     assert status["days_until_full"] is None and status["collector"] is None
@@ -365,6 +373,7 @@ def test_a_client_that_goes_away_at_random_bytes(machine, client):
             left = random.randrange(1, len(whole))
             while left > 0 and (piece := connection.recv(left)):
                 left -= len(piece)
+        wait_until(lambda: machine.exports_under_way() < 8, "room for another")
     assert client.get("/data/export").content == whole  # the same range: the same bytes
 
 

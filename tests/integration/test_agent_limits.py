@@ -1,7 +1,6 @@
 """What one client cannot do to the others, and what none of them can make of the agent's memory."""
 
 import contextlib
-import os
 import socket
 import ssl
 import time
@@ -40,16 +39,6 @@ def closed_by_peer(connection):
         return True
 
 
-def exports_under_way(machine):
-    """Each has a connection to the store of its own."""
-    store = str(machine.root.store_file())
-    count = 0
-    for fd in os.listdir(f"/proc/{machine.agent.pid}/fd"):
-        with contextlib.suppress(OSError):
-            count += os.readlink(f"/proc/{machine.agent.pid}/fd/{fd}") == store
-    return count
-
-
 def answers_at_once(client):
     started = time.monotonic()
     client.status()
@@ -73,16 +62,27 @@ def test_a_client_that_stops_reading(machine, client):
             assert len(client.get("/data/export").content) > 5_000_000
         assert machine.memory_kib() - idle < MEMORY_LIMIT_KIB
         # below the floor of progress for 10 s: dropped, though it never closed
-        wait_until(lambda: exports_under_way(machine) == 0, "the end of the stalled export", deadline_s=60)
+        wait_until(lambda: machine.exports_under_way() == 0, "the end of the stalled export", deadline_s=60)
+
+
+def ask_for_a_ninth(machine, client, stack):
+    """With eight under way. On a slow machine they may have been dropped meanwhile, as who does not read is: then again."""
+    while True:
+        stalled = [stack.enter_context(machine.begin_export(client.token)) for _ in range(8)]
+        for connection in stalled:
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        ninth = client.get("/data/export", limit=1)
+        if machine.exports_under_way() == 8:
+            return ninth
+        for connection in stalled:
+            connection.close()
+        wait_until(lambda: machine.exports_under_way() == 0, "the end of the eight")
 
 
 def test_eight_exports_at_the_same_time(machine, client):
     idle = machine.memory_kib()
     with contextlib.ExitStack() as stack:
-        stalled = [stack.enter_context(machine.begin_export(client.token)) for _ in range(8)]
-        for connection in stalled:
-            assert connection.recv(12) == b"HTTP/1.1 200"
-        ninth = client.get("/data/export")
+        ninth = ask_for_a_ninth(machine, client, stack)
         assert (ninth.status_code, ninth.json()["error"]) == (503, "busy")
         assert 1 <= int(ninth.headers["Retry-After"]) <= 60
         assert answers_at_once(client)
@@ -91,10 +91,11 @@ def test_eight_exports_at_the_same_time(machine, client):
 
 
 def test_one_byte_a_second(machine, client):
+    """It is ended long before its headers are: at its pace they take 30 s."""
+    started = time.monotonic()
     with machine.connect() as slow:
-        request = b"GET /auth/challenge HTTP/1.1\r\nHost: " + b"x" * 100
-        started, sent = time.monotonic(), 0
-        while time.monotonic() - started < 40:
+        request, sent = b"GET /auth/challenge HTTP/1.1\r\nHost: ".ljust(60, b"x"), 0
+        while sent < len(request):
             try:
                 slow.sendall(request[sent:sent + 1])
             except OSError:
@@ -105,24 +106,25 @@ def test_one_byte_a_second(machine, client):
                 break
             slow.setblocking(True)
             time.sleep(0.5)
-        assert 5 < time.monotonic() - started < 30
+        assert sent < len(request) and time.monotonic() - started > 5
 
 
 def test_one_byte_of_body_a_second(machine, client):
     with machine.connect() as slow:
         slow.sendall(b"POST /auth HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n")
-        started = time.monotonic()
-        while time.monotonic() - started < 120:
+        sent = 0
+        while sent < 90:
             try:
                 slow.sendall(b"{")
             except OSError:
                 break
+            sent += 1
             assert answers_at_once(client)
             if closed_by_peer(slow):
                 break
             slow.setblocking(True)
             time.sleep(1)
-        assert time.monotonic() - started < 90
+        assert sent < 90
 
 
 def test_a_thousand_that_say_nothing(machine, client):
@@ -146,8 +148,10 @@ def test_a_thousand_that_say_nothing(machine, client):
 def test_one_address_has_at_most_64_connections(machine):
     source, open_ones = new_source(), []
     with contextlib.ExitStack() as stack:
-        for _ in range(64):
+        for _ in range(64):  # each asks for something, for who says nothing for 10 s is dropped
             open_ones.append(stack.enter_context(machine.connect(source=source)))
+            open_ones[-1].sendall(b"GET /auth/challenge HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert open_ones[-1].recv(12) == b"HTTP/1.1 200"
         with pytest.raises(OSError):
             with machine.connect(source=source) as one_more:
                 one_more.sendall(b"GET /auth/challenge HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -189,7 +193,8 @@ def test_junk_instead_of_http(machine, client, junk):
     with machine.connect() as connection:
         with contextlib.suppress(OSError):
             connection.sendall(junk)
-        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the agent may have ended it by now
+            connection.shutdown(socket.SHUT_WR)
         wait_until(lambda: closed_by_peer(connection), "the end of the connection", deadline_s=40)
     assert answers_at_once(client)
 
@@ -198,9 +203,11 @@ def test_a_hundred_tokens_asked_for(machine, client):
     """From one address: three are looked at, the rest costs nothing and changes nothing."""
     source = new_source()
     flood = machine.client(log_in=False, source=source)
+    began = time.monotonic()
     answers = [flood.http.post("/auth", content=b'{"challenge":"AAAA","signature":"AAAA"}').status_code
                for _ in range(100)]
-    assert answers.count(401) == 3 and answers.count(429) == 97
+    minutes = 1 + (time.monotonic() - began) // 60
+    assert 3 <= answers.count(401) <= 3 * minutes and answers.count(401) + answers.count(429) == 100
     assert answers_at_once(client)
 
 
@@ -209,5 +216,5 @@ def test_the_agent_is_still_the_same(machine, client):
     assert machine.agent.running()
     assert answers_at_once(client)
     assert "ERROR" not in machine.agent.output() and "error " not in machine.agent.output()
-    wait_until(lambda: exports_under_way(machine) == 0, "the end of every export", deadline_s=60)
+    wait_until(lambda: machine.exports_under_way() == 0, "the end of every export", deadline_s=60)
     machine.stop()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from agent_root import Machine
 from packages import Package
-from telehaul import listens, wait_until
+from telehaul import DEADLINE_S, listens, wait_until
 from update_client import post
 from update_machine import client, queue  # noqa: F401  fixtures
 
@@ -105,7 +105,7 @@ def test_the_page_shows_that_it_went(machine, client, keys):
 
     def shown():
         answer = httpx.get(f"http://127.0.0.1:{machine.root.portal_port}/api/update/status",
-                           headers={"X-Config-Pin": machine.root.pin})
+                           headers={"X-Config-Pin": machine.root.pin}, timeout=DEADLINE_S)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
