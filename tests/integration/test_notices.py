@@ -8,7 +8,7 @@ import re
 import pytest
 from notice_servers import MailServer, WebServer, make_certificate
 from notice_world import by_mail, mail, web, world  # noqa: F401  fixtures
-from telehaul import free_port, wait_until
+from telehaul import DEADLINE_S, free_port, wait_until
 
 HOSTILE = 'oil\r\nBcc: all@example.org\r\n\r\n.\r\n<b onclick="x">{"a":1}\u202e \u0436\u0430\u0440 100 % %s $(id) \\'
 
@@ -234,8 +234,8 @@ def test_a_vehicle_that_falls_silent_is_told_by_the_service_itself_and_so_is_its
     world.query("update vehicles set last_seen_at = now() - interval '1 hour', transport = 'push'")
     world.query("insert into vehicle_sync (vehicle_id, silent_after_s) values (1, 1), (2, 1)")
     by_mail(world, mail).start()
-    first = wait_until(lambda: mail.mails, "the email", deadline_s=40)[0]
+    first = wait_until(lambda: mail.mails, "the email", deadline_s=2 * DEADLINE_S)[0]
     assert first.subject.startswith("[Truck-01] silent since 20") and "Last seen: 20" in first.text
     world.query("update vehicle_sync set silent_after_s = 3600; update vehicles set last_seen_at = now()")
-    wait_until(lambda: len(mail.mails) == 2, "the second email", deadline_s=40)
+    wait_until(lambda: len(mail.mails) == 2, "the second email", deadline_s=2 * DEADLINE_S)
     assert mail.mails[1].subject == "[Truck-01] is back" and mail.mails[1].recipients == ["owner@example.org"]
