@@ -61,8 +61,9 @@ class FakeVehicle:
         return self.frozen_us if self.frozen_us is not None else now_us() + self.offset_us
 
     def measure(self, first_us, count, step_us=US, channels=(3, 7)):
-        """count times each channel, from first_us of its clock on."""
+        """count times each channel, from first_us of its clock on; None: from its now on, before which nobody was asked."""
         with self.lock:
+            first_us = self.clock_us() if first_us is None else first_us
             new = [(first_us + i * step_us + k, channel, float(i % 1000) + k / 4)
                    for i in range(count) for k, channel in enumerate(channels)]
             self.rows = sorted([*self.rows, *new])

@@ -3,8 +3,8 @@ vehicles are the tests' own (tests/harness/fake_vehicle.py) and made up."""
 
 import pytest
 from fake_vehicle import US, body, now_us
-from outbound_world import (HOUR, MINUTE, SETTLE, add, begin_at, home, in_us, rows_before, service, stored, vehicle,
-                            vehicles)
+from outbound_world import (HOUR, MINUTE, SETTLE, TOO_SLOW_S, add, begin_at, home, in_us, patient as service, rows_before,
+                            stand_still, stored, vehicle, vehicles)
 
 from telehaul import wait_until
 
@@ -14,24 +14,26 @@ __all__ = ["service", "vehicle", "vehicles"]  # fixtures
 # ---- the steps of a turn ----
 
 def test_a_turn_step_by_step(service, vehicle):
-    vehicle.measure(now_us() - 120 * US, 120)
+    vehicle.measure(now_us() - 120 * US, 600)
     add(service, vehicle)
+    before = now_us()
     done = service.once()
+    after = now_us()
     assert vehicle.paths() == ["/status", "/channels", "/data", "/alarms"]
     (first, last), = vehicle.windows()
     assert vehicle.windows("/alarms") == [(first, last)]
-    assert last - first == 60 * US - SETTLE and abs(now_us() - SETTLE - last) < 5 * US
+    assert last - first == 60 * US - SETTLE and before <= last + SETTLE <= after
     rows = [row for row in vehicle.rows if first <= row[0] < last]
     assert len(rows) >= 100 and stored(service) == rows
     assert done["rows_written"] == len(rows) and done["ok"] == 1
     assert service.journal("Truck-01") == [("ok", len(rows), "")]
     assert home(service) == (last, None, None)
     (seen, status, version), = service.database.query("select last_seen_at, sync_status, software_version from vehicles")
-    assert abs(in_us(seen) - now_us()) < 5 * US and (status, version) == ("ok", "1.1.0")
+    assert before <= in_us(seen) <= after and (status, version) == ("ok", "1.1.0")
     assert service.database.query("select remote_id, name, unit, min_value, max_value from channel_config order by 1") == \
         [(3, "engine_rpm", "rpm", 0, 8000), (7, "coolant_temp", "°C", -40, 150)]
     (wire, started, finished, took), = service.database.query("select bytes, started_at, finished_at, duration_ms from sync_journal")
-    assert wire > 500 and started < finished and took == round((finished - started).total_seconds() * 1000)
+    assert wire > 500 and started < finished and abs(took - (finished - started).total_seconds() * 1000) < 0.501
 
 
 def test_the_next_turn_goes_on_where_the_last_one_ended(service, vehicle):
@@ -46,13 +48,13 @@ def test_the_next_turn_goes_on_where_the_last_one_ended(service, vehicle):
 
 
 def test_the_log_says_what_the_first_version_said(service, vehicle, vehicles):
-    vehicle.measure(now_us() - 50 * US, 40)
+    vehicle.measure(stand_still(vehicle) - 50 * US, 40)
     dead = vehicles()
-    dead.hooks["/status"] = lambda request, _: wait_until(lambda: dead.closed, deadline_s=20)
+    dead.hooks["/status"] = lambda request, _: wait_until(lambda: dead.closed, deadline_s=60)
     dead.closed = False
     add(service, vehicle)
     add(service, dead, "Truck-02")
-    service.write(PULL_TIMEOUT_SEC=1)
+    service.write(PULL_TIMEOUT_SEC=TOO_SLOW_S)
     said = service.run("once", check=1).stderr
     dead.closed = True
     for words in ("Starting sync cycle for 2 vehicle(s)", "[Truck-01] online  sw=1.1.0  db_ok=True",
@@ -73,7 +75,7 @@ def test_a_key_of_its_own_and_push(service, vehicle, vehicles):
 @pytest.mark.parametrize("key", ["made-up-key", None])
 def test_one_that_was_inserted_by_hand_comes_home(service, vehicle, key):
     """No word of its transport; without a key of its own it has VEHICLE_DEFAULT_API_KEY."""
-    vehicle.measure(now_us() - 50 * US, 40)
+    vehicle.measure(stand_still(vehicle) - 50 * US, 40)
     service.database.query("insert into vehicles (client_id, name, host, api_port, api_key) values ('t1', 'Truck-01', %s, %s, %s)",
                            vehicle.address, vehicle.port, key)
     assert service.once()["ok"] == 1
@@ -82,7 +84,7 @@ def test_one_that_was_inserted_by_hand_comes_home(service, vehicle, key):
 
 
 def test_null_values_and_doubles_come_as_they_are(service, vehicle):
-    at = now_us() - 30 * US
+    at = stand_still(vehicle) - 30 * US
     vehicle.rows = [(at, 3, None), (at + 1, 3, 1e-300), (at + 2, 3, -0.1), (at + 3, 7, 12345678.9012345)]
     add(service, vehicle)
     service.once()
@@ -128,7 +130,7 @@ def test_a_truncated_piece_is_halved_until_it_is_whole(service, vehicle):
 def test_a_live_window_that_is_truncated_is_halved_too(service, vehicle):
     add(service, vehicle)
     last = now_us() - 20 * MINUTE
-    vehicle.measure(last, 1200)
+    vehicle.measure(last, 2400)
     vehicle.max_rows = 50  # 25 s of two channels
     begin_at(service, last)
     service.once()

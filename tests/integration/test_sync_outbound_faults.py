@@ -3,11 +3,14 @@ vehicle notices. Everything is made up."""
 
 import itertools
 import json
+import re
+import threading
 import time
 
 import pytest
 from fake_vehicle import US, body, hang, now_us, slowly, time_text, without_end
-from outbound_world import HOUR, MINUTE, add, begin_at, home, rows_before, service, stored, vehicle, vehicles
+from outbound_world import (HOUR, MINUTE, TOO_SLOW_S, add, begin_at, gap_pieces_between_turns, home, patient as service,
+                            present_is_home, rows_before, stand_still, stored, vehicle, vehicles, wait_for_turns)
 
 import telehaul
 from telehaul import Program, free_port, wait_until
@@ -64,7 +67,7 @@ def test_a_lie_is_an_error_and_harms_nobody(service, vehicle, vehicles, lie):
     path, hook, why = LIES[lie]
     good = vehicles()
     for each in (vehicle, good):
-        each.measure(now_us() - 40 * US, 30)
+        each.measure(stand_still(each) - 40 * US, 30)
     vehicle.hooks[path] = hook
     add(service, vehicle)
     add(service, good, "Truck-02")
@@ -77,32 +80,31 @@ def test_a_lie_is_an_error_and_harms_nobody(service, vehicle, vehicles, lie):
         assert vehicle.paths() == ["/status"]  # nothing else is asked
 
 
-@pytest.mark.parametrize("path, hook", [("/status", hang(60)), ("/status", slowly()), ("/data", slowly())],
+@pytest.mark.parametrize("path, hook", [("/status", hang(600)), ("/status", slowly()), ("/data", slowly())],
                          ids=["nothing", "a byte a second", "rows a byte a second"])
 def test_one_that_is_slow_is_a_timeout_and_harms_nobody(service, vehicle, vehicles, path, hook):
     good = vehicles()
-    good.measure(now_us() - 40 * US, 30)
+    good.measure(stand_still(good) - 40 * US, 30)
     vehicle.hooks[path] = hook
     add(service, vehicle)
     add(service, good, "Truck-02")
-    service.write(PULL_TIMEOUT_SEC=1)
+    service.write(PULL_TIMEOUT_SEC=TOO_SLOW_S)
     began = time.monotonic()
     service.once(check=1)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 * TOO_SLOW_S
     assert service.journal("Truck-01") == [("timeout", 0, f"timeout on {path}")]
     assert service.database.query("select sync_status from vehicles where name = 'Truck-01'") == [("timeout",)]
-    (first, finished), = service.database.query(
-        "select min(finished_at - started_at), max(finished_at - started_at) from sync_journal join vehicles using"
-        " (vehicle_id) where name = 'Truck-02'")
-    assert first == finished and finished.total_seconds() < 1
+    assert service.journal("Truck-02") == [("ok", 60, "")]
+    ended = service.database.query("select name from sync_journal join vehicles using (vehicle_id) order by finished_at")
+    assert ended == [("Truck-02",), ("Truck-01",)]  # who is well did not wait
 
 
 def test_alarms_and_channels_that_never_come_cost_no_readings(service, vehicle):
-    vehicle.measure(now_us() - 40 * US, 30)
+    vehicle.measure(stand_still(vehicle) - 40 * US, 30)
     vehicle.hooks["/alarms"] = slowly()
     vehicle.hooks["/channels"] = without_end()
     add(service, vehicle)
-    service.write(PULL_TIMEOUT_SEC=1)
+    service.write(PULL_TIMEOUT_SEC=TOO_SLOW_S)
     service.once()
     (status, rows, note), = service.journal("Truck-01")
     assert (status, rows) == ("ok", 60) and "/alarms: " in note and "/channels: " in note
@@ -121,20 +123,22 @@ def test_a_name_that_changes_is_told(service, vehicle):
 
 def test_readings_of_the_future_wait_until_their_time_has_come(service, vehicle):
     service.write(MAX_CLOCK_SKEW_SEC=1, PULL_SETTLE_MS=0, SYNC_INTERVAL_SEC=3600)
-    vehicle.offset_us = 20 * US
-    vehicle.measure(now_us() - 5 * US, 25)
+    vehicle.offset_us = 30 * US
+    vehicle.measure(now_us() - 5 * US, 35)
     add(service, vehicle)
+    before = now_us()
     service.once()
     now = now_us()
     (future,), = service.database.query("select count(*) from measurements_quarantine")
     arrived = stored(service)
-    assert future > 10 and len(arrived) + future == 50
+    assert future > 10 and len(arrived) + future == 70
     assert arrived == rows_before(vehicle, arrived[-1][0] + 1) and arrived[-1][0] <= now + US
     assert home(service)[0] <= now + US  # never past our now and what is allowed
-    assert "its clock is 19 s ahead" in service.journal("Truck-01")[0][2] or "20 s ahead" in service.journal("Truck-01")[0][2]
+    ahead = int(re.search(r"its clock is (\d+) s ahead", service.journal("Truck-01")[0][2])[1])
+    assert 29 <= ahead <= 30 + (now - before) / US  # the answer of /status took a part of that
     assert service.json("status")["vehicles"][0]["quarantined"] == future
     service.start()  # it lets them go when their time has come
-    wait_until(lambda: len(stored(service)) == 50, "the future", deadline_s=60)
+    wait_until(lambda: len(stored(service)) == 70, "the future", deadline_s=30 + 2 * telehaul.DEADLINE_S)
     assert stored(service) == vehicle.rows
     assert service.database.query("select count(*) from measurements_quarantine") == [(0,)]
 
@@ -156,12 +160,14 @@ def test_a_clock_two_days_ahead_that_is_set_right(service, vehicle):
 
 def test_a_clock_that_is_behind_is_followed_in_its_own_time(service, vehicle):
     vehicle.offset_us = -240 * HOUR
-    vehicle.measure(now_us() - 240 * HOUR - 40 * US, 30)
+    vehicle.measure(now_us() - 240 * HOUR - 32 * US, 30)
     add(service, vehicle)
+    before = now_us()
     service.once()
+    took_ms = (now_us() - before) / 1000
     assert len(stored(service)) == 60
     (offset,), = service.database.query("select clock_offset_ms from vehicle_sync")
-    assert abs(offset + 240 * 3600 * 1000) < 5000
+    assert -1 <= offset + 240 * 3600 * 1000 <= took_ms
     assert "s behind" in service.journal("Truck-01")[0][2]
 
 
@@ -183,21 +189,24 @@ def test_a_clock_stepped_back_skips_nothing(service, vehicle):
 
 def test_a_turn_that_overruns_is_not_started_twice_and_the_others_go_on(service, vehicle, vehicles):
     good, running, most = vehicles(), itertools.count(), []
-    under_way = set()
+    under_way, over = set(), threading.Semaphore(0)
 
     def slow(_, own):
         number = next(running)
         under_way.add(number)
         most.append(len(under_way))
-        time.sleep(4)
+        over.acquire(timeout=100)
         under_way.discard(number)
         own()
     vehicle.hooks["/status"] = slow
     add(service, vehicle)
     add(service, good, "Truck-02")
-    service.write(PULL_TIMEOUT_SEC=20)
     service.start()
-    service.wait_for_journal("Truck-01", 2, "ok")
+    for turn in range(2):  # each is as long as three of the other one
+        wait_until(lambda: under_way, "a turn that overruns")
+        service.wait_for_journal("Truck-02", len(service.journal("Truck-02")) + 3)
+        over.release()
+        service.wait_for_journal("Truck-01", turn + 1, "ok")
     assert set(most) == {1}
     assert len(service.journal("Truck-02")) >= 6
     assert "are left out of this one" in service.log()
@@ -208,11 +217,11 @@ def test_the_dead_are_asked_less_and_less_and_come_back(service, vehicle):
     port = free_port()
     service.run("vehicle", "set", "Truck-01", "--api-port", port)
     service.start()
-    service.wait_for_journal("Truck-01", 3, "error")
+    service.wait_for_journal("Truck-01", 4, "error")
     assert "/status: " in service.journal("Truck-01")[0][2]
     times = [time for time, in service.database.query("select started_at from sync_journal order by journal_id")]
     pauses = [(b - a).total_seconds() for a, b in zip(times, times[1:])]
-    assert pauses[1] > 1.4 * 1 and pauses[1] >= pauses[0]
+    assert all(pause > 0.7 * 2 ** number for number, pause in enumerate(pauses))  # doubled, a quarter of it chance
     service.run("vehicle", "set", "Truck-01", "--api-port", vehicle.port)
     service.wait_for_journal("Truck-01", 1, "ok")
 
@@ -236,7 +245,7 @@ def test_a_gap_delays_no_live_window(service, vehicle, vehicles):
     """Of the vehicle itself and of another one, while each piece of its gap takes a second."""
     other = vehicles()
     for each in (vehicle, other):
-        each.measure(now_us() - 30 * US, 90)
+        each.measure(now_us() - 30 * US, 900)
     vehicle.measure(now_us() - 40 * HOUR, 40)
 
     def slow_in_the_past(request, own):
@@ -249,33 +258,31 @@ def test_a_gap_delays_no_live_window(service, vehicle, vehicles):
     begin_at(service, now_us() - 40 * HOUR)
     service.start()
     service.wait_for_journal("Truck-01", 3, "ok")
-    lags = []
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        for name in ("Truck-01", "Truck-02"):
-            (newest,), = service.database.query(
-                "select max((extract(epoch from time) * 1000000)::bigint) from measurements join vehicles using (vehicle_id)"
-                " where name = %s", name)
-            lags.append(now_us() - newest)
-        time.sleep(0.1)
+    both = ("Truck-01", "Truck-02")
+    wait_for_turns(service, both, 6)
     assert home(service)[1] is not None  # the gap is still being filled
-    # an interval of a second, two seconds that settle, a second between readings; and a busy machine
-    assert max(lags) < 8 * US
+    # an interval of a second, and pieces of a second: a turn waits for a few of them at most, on a busy machine too
+    assert max(count for name in both for count in gap_pieces_between_turns(service, name)) <= 6
+    assert all(present_is_home(service, name) for name in both)
 
 
 def test_killed_again_and_again_while_a_gap_is_filled(service, vehicle):
     first = now_us() - 45 * HOUR
     vehicle.measure(first, 45 * 30, step_us=2 * MINUTE)
 
-    def slowly_enough(_, own):
-        time.sleep(0.03)
+    allowed = 0  # requests that are answered: the gap must not be full before it is killed the last time
+
+    def so_many(_, own):
+        number = len(vehicle.windows())
+        wait_until(lambda: number <= allowed, deadline_s=120)
         own()
-    vehicle.hooks["/data"] = slowly_enough
+    vehicle.hooks["/data"] = so_many
     add(service, vehicle)
     begin_at(service, first)
     progress = []
     for _ in range(8):
         asked = len(vehicle.windows())
+        allowed = asked + 6
         once = Program([telehaul.BIN / "sync_service", "--config", service.config, "once"], service.folder / "once.log")
         wait_until(lambda: len(vehicle.windows()) > asked + 5, "some pieces")
         once.kill()
@@ -283,6 +290,7 @@ def test_killed_again_and_again_while_a_gap_is_filled(service, vehicle):
         assert len(stored(service)) == len({row[:2] for row in stored(service)})
     assert progress == sorted(progress) and progress[-1] > progress[0]
     vehicle.hooks.clear()
+    allowed = 10**6
     service.once()
     assert home(service)[1:] == (None, None)
     assert stored(service) == rows_before(vehicle, home(service)[0])
