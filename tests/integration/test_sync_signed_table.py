@@ -14,7 +14,7 @@ DENSE = 200_000  # readings of one request at first
 
 @pytest.fixture
 def service(tmp_path, postgres, keys):
-    with SyncService(tmp_path / "service", postgres, AUTH_KEY_FILE=keys.private_file, PULL_TIMEOUT_SEC=20) as service:
+    with SyncService(tmp_path / "service", postgres, AUTH_KEY_FILE=keys.private_file, PULL_TIMEOUT_SEC=60) as service:
         yield service.migrate()
 
 
