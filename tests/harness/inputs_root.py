@@ -28,17 +28,23 @@ class Lines:
 
     def start(self):
         self.collector = self.root.start("collector")
-        wait_until(lambda: telehaul.listens(self.port) or not self.collector.running(), "the port")
+        wait_until(lambda: telehaul.listens(self.port) and self.listens_unix() or not self.collector.running(), "both places")
         assert self.collector.running(), self.collector.output()
         wait_until(lambda: self.root.store_file().exists(), "the store")
         return self
 
+    def listens_unix(self):
+        """It comes after the port; a socket that a killed one left refuses."""
+        with contextlib.suppress(OSError), self.connect_unix():
+            return True
+        return False
+
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=telehaul.DEADLINE_S)
 
     def connect_unix(self):
         sender = socket.socket(socket.AF_UNIX)
-        sender.settimeout(30)
+        sender.settimeout(telehaul.DEADLINE_S)
         sender.connect(str(self.path))
         return sender
 
@@ -95,7 +101,7 @@ def standing(look):
 @contextlib.contextmanager
 def locked(root):
     """The store takes nothing: another program holds the writer's place."""
-    with contextlib.closing(sqlite3.connect(root.store_file(), isolation_level=None)) as db:
+    with contextlib.closing(sqlite3.connect(root.store_file(), isolation_level=None, timeout=telehaul.DEADLINE_S)) as db:
         db.execute("begin immediate")
         try:
             yield

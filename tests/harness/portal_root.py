@@ -142,7 +142,7 @@ class PortalRoot:
 
     def client(self, source=None, **more):
         transport = httpx.HTTPTransport(local_address=source, verify=False)
-        return httpx.Client(base_url=self.url(), transport=transport, timeout=30, **more)
+        return httpx.Client(base_url=self.url(), transport=transport, timeout=telehaul.DEADLINE_S, **more)
 
     def logged_in(self, **more):
         client = self.client(**more)

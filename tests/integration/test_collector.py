@@ -150,7 +150,8 @@ def test_a_full_disk_stops_nothing(make_root, small_disk):
     assert (small_disk / "reserve").stat().st_size < 16 * 2**20
     fill(small_disk / "ballast")
     seen = root.query("select max(seq) from readings")[0][0]
-    wait_until(lambda: root.query("select max(seq) from readings")[0][0] > seen + 200000, "readings on a full disk")
+    wait_until(lambda: root.query("select max(seq) from readings")[0][0] > seen + 200000, "readings on a full disk",
+               deadline_s=3 * telehaul.DEADLINE_S)
     first, last, count = root.query("select min(seq), max(seq), count(*) from readings")[0]
     assert first > 1, "the oldest made room"
     assert count == last - first + 1, "only the oldest are missing"

@@ -49,8 +49,20 @@ def test_thousands_of_silent_connections_keep_nobody_out(serve, tls):
         connection.close()
 
 
+def seconds_of(work):
+    begin = time.monotonic()
+    work()
+    return time.monotonic() - begin
+
+
+def ask_hello(server, times):
+    for _ in range(times):
+        assert server.get("/hello").text == "hello"
+
+
 def test_a_thousand_idle_connections_and_one_that_works(serve):
     server = serve()
+    alone = seconds_of(lambda: ask_hello(server, 200))
     idle = []
     for number in range(1000):
         connection = server.connect(source=f"127.0.{2 + number % 100}.1")
@@ -58,17 +70,14 @@ def test_a_thousand_idle_connections_and_one_that_works(serve):
             connection.sendall(HELLO)
             assert read_answer(connection).endswith(b"hello")
         idle.append(connection)
-    begin = time.monotonic()
-    for _ in range(200):
-        assert server.get("/hello").text == "hello"
-    assert time.monotonic() - begin < 10
+    assert seconds_of(lambda: ask_hello(server, 200)) < max(10, 5 * alone)
     for connection in idle:
         connection.close()
 
 
 def test_silence_has_a_deadline(serve):
-    server = serve(deadline=500, idle=500)
-    silent, partial, kept = (server.connect() for _ in range(3))
+    server, patient = serve(deadline=500), serve(idle=500)
+    silent, partial, kept = server.connect(), server.connect(), patient.connect()
     partial.sendall(b"GET /hello HTTP/1.1\r\nX: ")
     kept.sendall(HELLO)
     assert read_answer(kept).endswith(b"hello")
@@ -85,7 +94,21 @@ def test_a_tls_handshake_has_the_same_deadline(serve):
         telehaul.wait_until(lambda connection=connection: is_closed(connection), "the connection's end")
 
 
-def trickle(connection, text, per_second=20, piece_bytes=1):
+class Pace:
+    """The longest time between two of its beats: how long this process itself was held up."""
+
+    def __init__(self):
+        self.last, self.longest_s = time.monotonic(), 0
+
+    def beat(self):
+        now = time.monotonic()
+        self.last, self.longest_s = now, max(self.longest_s, now - self.last)
+
+    def was_kept(self):
+        return 1000 * self.longest_s < FAIR_WINDOW_MS / 2
+
+
+def trickle(connection, text, per_second=20, piece_bytes=1, pace=None):
     """Sends a byte (or as many) at a time; returns True when the server ends it."""
     connection.settimeout(telehaul.DEADLINE_S)
     end = time.monotonic() + telehaul.DEADLINE_S
@@ -95,6 +118,8 @@ def trickle(connection, text, per_second=20, piece_bytes=1):
         except OSError:
             return True
         time.sleep(1 / per_second)
+        if pace is not None:
+            pace.beat()
         if time.monotonic() > end:
             return False
     return False
@@ -102,7 +127,7 @@ def trickle(connection, text, per_second=20, piece_bytes=1):
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_headers_a_byte_at_a_time(serve, tls):
-    server = serve(tls=tls, deadline=1000)
+    server = serve(tls=tls, deadline=5000)  # who asks as one does is through with its handshake by then
     assert trickle(server.connect(), b"GET /hello HTTP/1.1\r\nX: " + b"a" * 10000)
     assert server.get("/hello").text == "hello"
 
@@ -116,15 +141,21 @@ def test_a_body_a_byte_at_a_time(serve, tls):
     assert server.get("/hello").text == "hello"
 
 
-# Clients that keep ten times the floor, so that they are above it in every window on a busy machine too.
+# Clients that keep ten times the floor, so that they are above it in every window on a busy machine too. One that was held
+# up for long is not above it: what became of it says nothing, and another takes its place.
 FAIR_WINDOW_MS = 1500
 
 
 def test_a_body_above_the_floor_is_left_alone(serve):
     server = serve(window=FAIR_WINDOW_MS)
-    slow = server.connect()
-    slow.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n")
-    assert not trickle(slow, b"x" * 3000, per_second=25, piece_bytes=40)
+    while True:
+        slow = server.connect()
+        pace = Pace()
+        slow.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n")
+        ended = trickle(slow, b"x" * 3000, per_second=25, piece_bytes=40, pace=pace)
+        if pace.was_kept():
+            break
+    assert not ended
     assert read_answer(slow).endswith(b"x" * 3000)
 
 
@@ -142,29 +173,36 @@ def test_an_answer_that_is_not_taken(serve, tls, a_second):
             if a_second and not slow.recv(1):
                 break
         time.sleep(1 / (a_second or 10))
-    assert server.get("/released").text == "1"
+    telehaul.wait_until(lambda: server.get("/released").text == "1", "the stream's end")
 
 
 def test_a_slow_client_does_not_slow_others(serve):
     server = serve(tls=True)
+
+    def others():
+        ask_hello(server, 100)
+        assert len(server.get("/stream?bytes=50000000").content) == 50000000
+
+    alone = seconds_of(others)
     slow = [server.connect(receive_bytes=4096) for _ in range(20)]
     for connection in slow:
         connection.sendall(b"GET /stream?bytes=100000000 HTTP/1.1\r\nHost: x\r\n\r\n")
-    begin = time.monotonic()
-    for _ in range(100):
-        assert server.get("/hello").text == "hello"
-    assert len(server.get("/stream?bytes=50000000").content) == 50000000
-    assert time.monotonic() - begin < 15
+    assert seconds_of(others) < max(15, 5 * alone)
     for connection in slow:
         connection.close()
 
 
 def test_a_reader_above_the_floor_is_left_alone(serve):
     server = serve(window=FAIR_WINDOW_MS)
-    slow = server.connect(receive_bytes=4096)
-    slow.sendall(b"GET /stream?bytes=120000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    taken = 0
-    while piece := slow.recv(1500):
-        taken += len(piece)
-        time.sleep(0.05)
+    while True:
+        slow = server.connect(receive_bytes=4096)
+        pace, taken = Pace(), 0
+        slow.sendall(b"GET /stream?bytes=120000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while piece := slow.recv(1500):
+                taken += len(piece)
+                time.sleep(0.05)
+                pace.beat()
+        if pace.was_kept():
+            break
     assert taken > 120000

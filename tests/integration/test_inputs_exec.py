@@ -56,7 +56,8 @@ def test_one_number_a_line(make_root):
 
 def test_no_shell_stands_between(make_root):
     one = Exec(make_root, "#!/usr/bin/python3\nimport json, os, sys\n"
-               "open('told', 'w').write(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))\nprint('m v=1')\n",
+               "open('telling', 'w').write(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))\n"
+               "os.rename('telling', 'told')\nprint('m v=1')\n",  # it comes again and again
                arguments="'two words' $HOME *.txt ; x", env={"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "10000000"})
     one.wait_rows(1)
     words, environment, folder = json.loads((one.root.path / "told").read_text())
@@ -89,16 +90,12 @@ def test_a_program_that_is_not_there(make_root, command):
     assert collector.running()
 
 
-HANGING = """#!/usr/bin/python3
-import os, signal, subprocess, sys
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        os.execvp("sleep", ["sleep", "{mark}"])
-    os._exit(0)
-print("m v=1", flush=True)
-subprocess.run(["sleep", "{mark}"])
+# A shell, for it is there at once: its children have to be before its time is over. All of them are deaf to SIGTERM.
+HANGING = """#!/bin/sh
+trap '' TERM
+(setsid sleep {mark} &)
+echo m v=1
+sleep {mark}
 """
 
 
@@ -109,10 +106,10 @@ def mark():
 
 
 def test_a_command_that_hangs_is_ended_with_all_its_children(make_root, mark):
-    one = Exec(make_root, HANGING.format(mark=mark), "timeout_ms=1000")
+    one = Exec(make_root, HANGING.format(mark=mark), "timeout_ms=4000")
     wait_until(lambda: len(alive_with(f"sleep {mark}")) == 2, "its children")
     found = one.exec_reported(lambda it: it["state"] == "failing", "the end of its time")
-    assert found["error"] == "it took longer than 1000 ms and was ended"
+    assert found["error"] == "it took longer than 4000 ms and was ended"
     one.root.repeat("INPUT", ["drive"])
     one.collector.stop()
     wait_until(lambda: not alive_with(f"sleep {mark}"), "the end of its children")
@@ -128,7 +125,8 @@ def test_kill_9_of_the_collector_leaves_no_orphan(make_root, mark):
 def test_what_a_run_leaves_behind_ends_with_it(make_root, mark):
     one = Exec(make_root, f"#!/bin/sh\nsetsid sleep {mark} >/dev/null 2>&1 &\necho m v=$$\n", "interval_ms=100")
     one.wait_rows(3)
-    assert len(alive_with(f"sleep {mark}")) <= 1, "each run leaves one"
+    first, second = ({pid for pid, _ in alive_with(f"sleep {mark}")} for _ in range(2))
+    assert len(first & second) <= 1, "each run leaves one, and it has ended before the next begins"
     one.collector.stop()
     wait_until(lambda: not alive_with(f"sleep {mark}"), "the last one's end")
 
@@ -150,9 +148,11 @@ def test_a_command_that_floods_is_made_to_wait_and_stops_nobody(make_root):
 
 
 def test_a_command_that_floods_stderr_fills_no_log(make_root):
+    began = time.monotonic()
     one = Exec(make_root, "#!/bin/sh\nyes 'all is lost' | head -n 100000 >&2\necho m v=1\n", "interval_ms=100")
     one.wait_rows(3)
-    assert one.collector.output().count("all is lost") == 20
+    said = one.collector.output().count("all is lost")
+    assert 20 <= said <= 20 * (1 + (time.monotonic() - began) // 60), "20 a minute"
 
 
 def test_a_stream_is_read_as_it_prints_and_started_again(make_root):
@@ -173,4 +173,5 @@ def test_a_stream_that_falls_silent_is_started_again(make_root, mark):
     one = Exec(make_root, f"#!/bin/sh\necho m v=$$\nexec sleep {mark}\n", "mode=stream timeout_ms=500")
     found = one.exec_reported(lambda it: it["state"] == "failing", "its silence")
     assert found["error"] == "it said nothing for 500 ms and was ended"
-    assert len({value for _, _, value in one.wait_rows(2)}) == 2
+    processes = [value for _, _, value in one.wait_rows(2)]
+    assert len(set(processes)) == len(processes)

@@ -31,7 +31,7 @@ def test_a_store_that_takes_nothing_holds_the_senders_and_loses_nothing(make_roo
         assert standing(lambda: len(sent)) * 1000 < wanted, "the sender is held"
         wait_until(lambda: "the oldest are lost" in lines.collector.output(), "those of the input that cannot wait to go")
         standing(lambda: rss_kib(lines.collector.pid) // 1024)  # and more are lost all the time
-    thread.join(60)
+    thread.join(3 * telehaul.DEADLINE_S)
     assert sent[-1] == wanted
     wait_until(lambda: lines.root.query("select count(*) from readings join channels using (channel_id) where name = 'm.v'")
                == [(wanted,)], "every point")

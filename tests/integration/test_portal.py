@@ -137,11 +137,12 @@ def test_five_wrong_pins_lock_the_address(root):
     client = root.client()
     session = root.logged_in()
     for _ in range(5):
+        began = time.monotonic()
         assert log_in(client, "0000").status_code == 401
     for answer in (log_in(client), client.get("/api/status", headers=RIGHT)):
         assert answer.status_code == 429
         assert answer.json()["error"] == "locked"
-        assert 290 <= int(answer.headers["retry-after"]) <= 300
+        assert 299 - (time.monotonic() - began) <= int(answer.headers["retry-after"]) <= 300
     assert session.get("/api/status").status_code == 200, "who is logged in stays so"
     assert log_in(root.client(source="127.0.0.2")).status_code == 200, "other addresses are not locked"
 
@@ -410,10 +411,11 @@ def test_many_watchers(root):
 
 def test_a_stop_ends_the_streams(root):
     with root.client().stream("GET", "/api/events", headers=RIGHT) as answer:
-        next(answer.iter_lines())
-        began = time.monotonic()
-        root.program.stop()
-        assert time.monotonic() - began < 5
+        lines = answer.iter_lines()
+        next(lines)
+        root.program.stop()  # which would wait for ever for a stream that does not end
+        for _ in lines:
+            pass  # cut off it would be an error
 
 
 # ---- TLS and starting ----
@@ -421,7 +423,7 @@ def test_a_stop_ends_the_streams(root):
 def test_tls(portal):
     root = portal(config={"PORTAL_TLS": "yes"})
     root.start()
-    client = httpx.Client(base_url=f"https://127.0.0.1:{root.port}", verify=False)
+    client = httpx.Client(base_url=f"https://127.0.0.1:{root.port}", verify=False, timeout=telehaul.DEADLINE_S)
     answer = log_in(client)
     assert answer.status_code == 200
     assert "Secure" in answer.headers["set-cookie"]
