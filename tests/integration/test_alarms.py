@@ -205,7 +205,8 @@ def test_another_limit_is_judged_by_the_next_reading(fed):
 def test_while_the_store_takes_nothing_alarms_wait_with_the_readings(fed):
     root, feed = fed(HOT)
     feed.send(("temp", 120, NOW))
-    with contextlib.closing(sqlite3.connect(root.store_file(), isolation_level=None)) as other:
+    with contextlib.closing(sqlite3.connect(root.store_file(), timeout=telehaul.DEADLINE_S,
+                                            isolation_level=None)) as other:
         other.execute("begin immediate")
         feed.send(("temp", 20, NOW + 1), ("temp", 130, NOW + 2), ("temp", 20, NOW + 3), ("temp", 140, NOW + 4), wait=False)
         wait_until(lambda: health(root)["store"]["state"] == "failing", "a write that was refused")
@@ -289,5 +290,5 @@ def test_a_store_of_the_version_before_is_migrated_at_the_start(make_root):
     root.repeat("CHANNEL", ["engine_rpm alarm_high=1"])
     root.start("collector")
     wait_until(lambda: root.readings() > readings, "readings in it")
-    assert alarms_of(root, "engine_rpm")[0][0] == "high"
+    assert wait_until(lambda: alarms_of(root, "engine_rpm"), "its alarm")[0][0] == "high"
     assert root.query("select count(*) from schema_migrations where name = '0003_alarms.sql'") == [(1,)]

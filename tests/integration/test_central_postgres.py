@@ -53,6 +53,17 @@ def pack(folder, rows, store_id="6f9b7b0e-8f3e-4a53-9d53-0f6f3f1d2c11", name="20
     return archive
 
 
+@contextlib.contextmanager
+def held_row(database, row, value=12345.5):
+    """Somebody else writes it meanwhile, and does not come to an end; gives that one's cursor."""
+    _, time_us, channel, _ = row
+    with database.connect() as other, other.cursor() as cursor:
+        cursor.execute("insert into channel_config (vehicle_id, channel_id, name) select 1, 99, %s", (channel,))
+        cursor.execute("begin; insert into measurements values (1, 99, to_timestamp(%s::numeric / 1000000), %s)",
+                       (time_us, value))
+        yield cursor
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """An archive of several batches, and what must be there after it."""
@@ -251,10 +262,12 @@ def cursors_or_none(database):
 def test_the_server_stops_in_the_middle(own_cluster, many):
     archive, rows = many
     with own_cluster.database() as database:
-        importer = subprocess.Popen(import_argv(database.url, archive), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                    text=True)
-        wait_until(lambda: cursors_or_none(database), "a first batch")
-        own_cluster.stop(immediately=True)
+        run_import(database.url, pack(archive.parent / "first", rows[:1]))
+        with held_row(database, rows[MANY - 1]):  # however late we are, it is not through
+            importer = subprocess.Popen(import_argv(database.url, archive), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+            wait_until(lambda: cursors(database) != [("m1", "readings", 1)], "a first batch")
+            own_cluster.stop(immediately=True)
         out, err = importer.communicate(timeout=200)
         assert importer.returncode == 3 and out == "", err
         assert "PostgreSQL" in err and "try again" in err and "made-up" not in err
@@ -302,15 +315,12 @@ def test_rows_that_another_writer_adds_in_the_middle(postgres, many):
     archive, rows = many
     run_import(postgres.url, pack(archive.parent / "first", rows[:1]))
     (_, time_us, channel, _), theirs = rows[150_000], 12345.5
-    with postgres.connect() as other, other.cursor() as cursor:
-        cursor.execute("insert into channel_config (vehicle_id, channel_id, name) select 1, 99, %s", (channel,))
-        cursor.execute("begin; insert into measurements values (1, 99, to_timestamp(%s::numeric / 1000000), %s)",
-                       (time_us, theirs))
+    with held_row(postgres, rows[150_000], theirs) as other:
         importer = subprocess.Popen(import_argv(postgres.url, archive), stdout=subprocess.PIPE, text=True)
         wait_until(lambda: postgres.query("select count(*) from pg_stat_activity where application_name = 'telehaul' and "
                                           "wait_event_type = 'Lock' and datname = current_database()") == [(1,)],
                    "the importer that waits for the other's row")
-        cursor.execute("commit")
+        other.execute("commit")
     result = json.loads(importer.communicate(timeout=200)[0])
     assert (importer.returncode, result["added"]) == (0, MANY - 2)
     assert digest(rows_in(postgres)) == digest(sorted(

@@ -5,7 +5,6 @@ import contextlib
 import re
 import subprocess
 import threading
-import time
 
 import citus_rules
 import psycopg2
@@ -245,19 +244,19 @@ def test_who_reads_an_old_month_is_not_disturbed_and_delays_nobody(fleet):
     with connected(fleet, "telehaul_sync") as reader, connected(fleet, "telehaul_sync") as sync, \
             connected(fleet, "telehaul_sync") as writer:
         ask(reader, "begin; select count(*) from measurements")
-        waits = []
+        ask(writer, "set lock_timeout = '2s'")
+        written = []
 
         def write():
-            begun = time.monotonic()
             ask(writer, "insert into measurements values (1, 1, now(), 1)")
-            waits.append(time.monotonic() - begun)
+            written.append(True)
 
         with pytest.raises(psycopg2.errors.LockNotAvailable):
             thread = threading.Timer(0.05, write)
             thread.start()
             ask(sync, "select fleet_drop_months(12, now())")
         thread.join()
-        assert waits[0] < 2
+        assert written
         assert old in months(fleet)
         ask(reader, "commit")
         assert ask(sync, "select fleet_drop_months(12, now())") == [(old,)]

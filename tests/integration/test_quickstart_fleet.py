@@ -173,12 +173,12 @@ def test_a_second_run_goes_on_and_ctrl_c_ends_it(watched):
         assert demo.home(name)[0] > kept[0] and demo.home(name, until=kept[1]) == kept
     with contextlib.closing(demo.connect()):  # whoever looks at the database does not hold up its end
         demo.press_ctrl_c()
-        assert demo.script.wait(telehaul.DEADLINE_S) == 130, demo.said()
+        assert demo.script.wait(RUN_S) == 130, demo.said()
     assert demo.processes() == [] and demo.sockets() == []
 
 
 def test_two_at_once_in_one_folder_are_refused(demo):
     with open(demo.fleet / "lock", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert demo.start("--once").script.wait(telehaul.DEADLINE_S) == 1
+        assert demo.start("--once").script.wait(RUN_S) == 1
     assert "another quickstart fleet runs in" in demo.said()
