@@ -153,9 +153,28 @@ static void approve(struct watchdog *watchdog, const struct pending *pending)
         log_warn(&watchdog->log, "update %s: %s", pending->version, err.text);
 }
 
-static void read_and_act(struct watchdog *watchdog)
+/* Whoever approves still holds the lock when the approval is there to be seen: an apply would be refused. */
+static bool comes_later(struct watchdog *watchdog)
+{
+    struct error err = {.code = ERR_NONE};
+    SCOPE_FD int lock = pending_lock(watchdog->appliance->root, &err);
+    if (lock >= 0 || err.code != ERR_BUSY)
+        return false;
+    loop_timer_set(watchdog->updates.timer, UPDATES_TICK_MS, 0);
+    return true;
+}
+
+static void apply(struct watchdog *watchdog, const struct pending *pending)
 {
     static const char *const no_words[] = {NULL};
+    struct error err = {.code = ERR_NONE};
+    if (!comes_later(watchdog) && !runs_too_often(watchdog, pending) &&
+        !start_job(watchdog, UPDATES_APPLY, watchdog->version, no_words, UPDATES_APPLY_S, &err))
+        log_error(&watchdog->log, "update %s: %s", pending->version, err.text);
+}
+
+static void read_and_act(struct watchdog *watchdog)
+{
     struct error err = {.code = ERR_NONE};
     SCOPE_PENDING struct pending pending = {.notes = NULL};
     if (!pending_read(watchdog->appliance->root, &pending, &err)) {
@@ -164,9 +183,8 @@ static void read_and_act(struct watchdog *watchdog)
     }
     if (pending.state == UPDATE_PENDING)
         approve(watchdog, &pending);
-    else if (pending.state == UPDATE_APPROVED && !runs_too_often(watchdog, &pending) &&
-             !start_job(watchdog, UPDATES_APPLY, watchdog->version, no_words, UPDATES_APPLY_S, &err))
-        log_error(&watchdog->log, "update %s: %s", pending.version, err.text);
+    else if (pending.state == UPDATE_APPROVED)
+        apply(watchdog, &pending);
 }
 
 /* One thing at a time: an update waits for another's probation to end. */

@@ -2,6 +2,7 @@
 restarts into it, and keeps it when it proves itself; measuring goes on."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+import time
 
 import pytest
 
@@ -38,6 +40,15 @@ class Site:
     def update(self):
         state = self.root.path / "pending_update/state.json"
         return json.loads(state.read_text())["state"] if state.exists() else "none"
+
+    def approve(self):
+        """What is queued, as the portal does it. Returns its version."""
+        meta = json.loads((self.root.path / "pending_update/meta.json").read_text())
+        beside = self.root.path / "pending_update/.approved"
+        beside.write_text(json.dumps({"manifest_sha256": meta["manifest_sha256"], "approved_at": "2026-02-22T10:00:00Z",
+                                      "by": "operator"}))
+        beside.rename(self.root.path / "pending_update/approved.json")
+        return meta["version"]
 
     def is_being_updated(self):
         """An updater is at work here, whatever it does."""
@@ -140,17 +151,24 @@ def test_by_hand_and_back(site):
     site.root.config({"UPDATE_APPROVAL": "operator"})
     site.start()
     site.deliver(site.publish("1.1.0"))
-    meta = json.loads((site.root.path / "pending_update/meta.json").read_text())
-    assert meta["version"] == "1.1.0" and site.current() == "releases/1.0.0"
-    approval = {"manifest_sha256": meta["manifest_sha256"], "approved_at": "2026-02-22T10:00:00Z", "by": "operator"}
-    beside = site.root.path / "pending_update/.approved"
-    beside.write_text(json.dumps(approval))
-    beside.rename(site.root.path / "pending_update/approved.json")
+    assert site.approve() == "1.1.0" and site.current() == "releases/1.0.0"
     site.keeps("1.1.0")
     telehaul.run("updater", "--root", site.root.path, "rollback")
     wait_until(lambda: site.status().get("version") == "1.0.0" and site.status()["running"], "the version before")
     assert os.readlink(f"/proc/{site.watchdog.pid}/exe").endswith("/releases/1.0.0/bin/watchdog")
     assert site.root.query("select count(*) from sqlite_master where name = 'notes_1_1_0'") == [(1,)], "the schema stays"
+
+
+def test_an_approval_is_not_lost_on_whoever_still_holds_the_lock(site):
+    """As the portal, whose disk is slow: the approval is there to be seen and the lock is still held."""
+    site.root.config({"UPDATE_APPROVAL": "operator"})
+    site.start()
+    site.deliver(site.publish("1.1.0"))
+    with open(site.root.path / "run/update.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        site.approve()
+        time.sleep(3)  # the slowness itself: all tries of an apply are over by then, where they are made
+    site.keeps("1.1.0")
 
 
 def owners_below(folder):
