@@ -12,15 +12,26 @@ struct support_stream {
     struct agent *agent;
     struct session *session; /* held: the stream may outlive its request */
     struct support_bundle *bundle;
+    bool has_place;    /* the one that there is */
     bool headers_only; /* HEAD: nobody reads it */
     char peer[HTTP_ADDRESS_BYTES];
 };
 
+static void leave_place(struct support_stream *stream)
+{
+    if (stream->has_place)
+        atomic_store(&stream->agent->support_busy, false);
+    stream->has_place = false;
+}
+
+/* The place is free before its end leaves: who has all of one may ask for the next at once. */
 static ssize_t read_stream(void *context, char *out, size_t out_bytes)
 {
-    const struct support_stream *stream = context;
+    struct support_stream *stream = context;
     struct error err;
     ssize_t size = support_bundle_read(stream->bundle, out, out_bytes, &err);
+    if (size == 0)
+        leave_place(stream);
     if (size < 0)
         log_warn(stream->agent->log, "support bundle for %s broken off: %s", stream->peer, err.text);
     return size;
@@ -38,8 +49,8 @@ static void release_stream(void *context)
                         support_bundle_bytes(stream->bundle));
     session_release(stream->session);
     support_bundle_free(stream->bundle);
+    leave_place(stream);
     free(stream);
-    atomic_store(&agent->support_busy, false);
 }
 
 static void add_headers(struct http_request *request, const struct support_bundle *bundle)
@@ -74,7 +85,10 @@ static bool start_stream(struct http_request *request)
     stream->agent = agent;
     stream->session = session_of(request);
     stream->bundle = bundle;
+    stream->has_place = true;
     stream->headers_only = http_is_head(request);
+    if (stream->headers_only)
+        leave_place(stream);
     snprintf(stream->peer, sizeof(stream->peer), "%s", http_peer(request));
     session_hold(stream->session);
     add_headers(request, bundle);
