@@ -1,5 +1,6 @@
 """The support bundle: GET /support of the agent, unpacked with zstd(1) and Python's tarfile."""
 
+import calendar
 import concurrent.futures
 import contextlib
 import gzip
@@ -76,7 +77,7 @@ def test_a_bundle(machine):
     host = re.sub(r"[^A-Za-z0-9._@+-]", "_", socket.gethostname())
     found = re.fullmatch(rf"telehaul-support-{re.escape(host)}-(\d{{8}}T\d{{6}}Z)", name)
     assert found
-    said = time.mktime(time.strptime(found[1], "%Y%m%dT%H%M%SZ")) - time.timezone
+    said = calendar.timegm(time.strptime(found[1], "%Y%m%dT%H%M%SZ"))
     assert before - 2 <= said <= time.time() + 1
     names = list(files)
     assert names[:6] == TEXTS and names[-1] == "MANIFEST.txt"
@@ -88,7 +89,7 @@ def test_a_bundle(machine):
     for entry in names[:-1]:
         assert re.search(rf"(?m)^{re.escape(entry)} +{len(files[entry])} bytes", manifest), entry
     assert re.search(r"(?m)^agent/contacts\.json +not there$", manifest)
-    assert f"{answer.num_bytes_downloaded} bytes, whole" in machine.agent.output()
+    telehaul.wait_until(lambda: f"{answer.num_bytes_downloaded} bytes, whole" in machine.agent.output(), "its line in the log")
 
 
 def test_the_facts(machine):
@@ -325,6 +326,16 @@ def test_a_log_folder_that_is_a_link(machine, tmp_path):
     assert re.search(r"(?m)^log/ .*symbolic link", files["MANIFEST.txt"].decode())
 
 
+def computed_s(pid):
+    """What it has computed: it is not slower for what others do."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_bytes(pid):
+    return int(re.search(r"(?m)^rchar: (\d+)", pathlib.Path(f"/proc/{pid}/io").read_text())[1])
+
+
 def test_a_hundred_thousand_logs(machine):
     folder = machine.root.path / "log"
     for number in range(100_000):
@@ -332,9 +343,9 @@ def test_a_hundred_thousand_logs(machine):
     log_of(machine).write_text("the real one\n")
     machine.start()
     client = machine.client()
-    began = time.monotonic()
+    began = computed_s(machine.agent.pid)
     _, files = fetch(client)
-    assert time.monotonic() - began < 20
+    assert computed_s(machine.agent.pid) - began < 20
     assert files["log/agent.log"] == b"the real one\n"
     assert len(files) < 100
     assert re.search(r"(?m)^log/ +has more files", files["MANIFEST.txt"].decode())
@@ -347,9 +358,10 @@ def test_a_log_of_five_gigabytes(machine):
         log.seek(0, os.SEEK_END)
         log.write(b"\n" + b"".join(b"line %d\n" % number for number in range(1000)))
     machine.start()
-    began = time.monotonic()
-    _, files = fetch(machine.client())
-    assert time.monotonic() - began < 20
+    client = machine.client()
+    began = read_bytes(machine.agent.pid)
+    _, files = fetch(client)
+    assert read_bytes(machine.agent.pid) - began < 64 * MIB
     kept = files["log/agent.log"]
     assert kept.endswith(b"line 998\nline 999\n") and len(kept) <= 4 * MIB
     assert f"bytes, the last of {log_of(machine).stat().st_size}" in files["MANIFEST.txt"].decode()
@@ -443,8 +455,9 @@ def test_many_at_once(machine):
     fetch(clients[0])
 
 
-def pss_kib(pid):
-    return int(re.search(r"(?m)^Pss: +(\d+) kB", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
+def rss_kib(pid):
+    """Not its share of pages that other agents have too: it grows when one of those ends."""
+    return int(re.search(r"(?m)^Rss: +(\d+) kB", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
 
 
 def test_its_memory_is_small(machine):
@@ -452,11 +465,11 @@ def test_its_memory_is_small(machine):
     machine.start(env=FREED_IS_FREE)
     client = machine.client()
     client.export(limit=1)
-    before = most = pss_kib(machine.agent.pid)
+    before = most = rss_kib(machine.agent.pid)
     got = 0
     with client.http.stream("GET", "/support", headers=client.headers()) as answer:
         for piece in answer.iter_raw(256 * 1024):
             got += len(piece)
-            most = max(most, pss_kib(machine.agent.pid))
+            most = max(most, rss_kib(machine.agent.pid))
     assert got > 14 * MIB  # hex digits come to half
     assert most - before < 8 * 1024
