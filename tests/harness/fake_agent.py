@@ -182,8 +182,9 @@ class FakeAgent:
         return request.json(200, {"session_token": token, "expires_in": 300})
 
     def status(self, request):
+        store_id = self.store_id  # before its readings: a test that begins a new store sets it after them
         last = max([row[0] for row in self.rows[-1:]] + [alarm[0] for alarm in (self.alarms or [])[-1:]], default=0)
-        about = {"product": "telehaul", "version": self.version, "agent_id": self.agent_id, "store_id": self.store_id,
+        about = {"product": "telehaul", "version": self.version, "agent_id": self.agent_id, "store_id": store_id,
                  "next_seq": last + 1}
         if self.formats is not None:
             about["export_formats"] = self.formats

@@ -10,9 +10,10 @@ import pytest
 from agent_root import FREED_IS_FREE
 from sync_service import SyncService
 
-from telehaul import DEADLINE_S, wait_until
+from telehaul import wait_until
 
-INTERVAL_S, TIMEOUT_S = 1, round(DEADLINE_S / 15)  # sanitised programs take their time over a gigabyte
+INTERVAL_S, TIMEOUT_S = 1, 5  # less than the farm's slow start; sanitised programs take their time over a gigabyte
+PATIENT_S = 60  # where nobody is too slow
 HEALTHY = range(12)
 MIB = 1 << 20
 # fault, of which answer, what the journal says of it
@@ -115,16 +116,18 @@ def test_a_vehicle_of_each_fault_harms_no_other(make_fleet, postgres):
     def later(vehicles):
         return {name: [entry for entry in entries if entry[3] > begun] for name, entries in fleet.entries(vehicles).items()}
 
-    wait_until(lambda: all(len(entries) >= 2 for entries in later(ALL).values()), "two turns of each", 90, 0.3)
+    wait_until(lambda: all(len(entries) >= 2 for entries in later(ALL).values()), "two turns of each", 120, 0.3)
     for (word, scope, status), (name, entries) in zip(HOSTILE, later(BAD).items()):
         assert {entry[0] for entry in entries} == {status}, f"{word} of {scope}: {entries}"
         assert all(entry[1] == 0 and entry[2] for entry in entries), f"{word} of {scope}: {entries}"
     for (word, scope), (name, entries) in zip(NOTED, later(ODD).items()):
         assert {entry[0] for entry in entries} == {"ok"} and all(entry[2] for entry in entries), f"{word} of {scope}: {entries}"
+    slow = [entry for entries in later(BAD).values() for entry in entries if entry[0] == "timeout"]
     for name, entries in later(HEALTHY).items():
         assert {entry[:1] + entry[2:3] for entry in entries} == {("ok", "")}, f"{name}: {entries}"
-        waits = [after[4] - ahead[4] for ahead, after in zip(entries, entries[1:])]
-        assert max(waits) < INTERVAL_S + TIMEOUT_S, f"{name} waited for others: {waits}"
+        for ahead, after in zip(entries, entries[1:]):
+            waited = [entry for entry in slow if entry[3] >= ahead[4] and entry[4] <= after[4]]
+            assert not waited, f"{name} waited from {ahead} to {after}: {waited}"
     assert fleet.memory("VmHWM") - before < 96 * MIB
     assert all(len(entries) > turns[name] for name, entries in fleet.entries(ALL).items())
 
@@ -138,7 +141,7 @@ def test_another_key_than_the_pinned_one(make_fleet, postgres, make_agent, keys)
     """The certificate changed: nothing is asked of it."""
     fleet = make_fleet(postgres, 2)
     agent = make_agent()
-    fleet.service.write(AUTH_KEY_FILE=keys.private_file)
+    fleet.service.write(AUTH_KEY_FILE=keys.private_file, PULL_TIMEOUT_SEC=PATIENT_S)
     fleet.service.add("changed", "127.0.0.1", transport="agent", agent_port=agent.port, fingerprint="ab" * 32)
     fleet.start()
     status, rows, note = fleet.service.wait_for_journal("changed", 2)[-1]
@@ -152,6 +155,7 @@ def test_memory_is_flat_while_postgresql_is_away(make_fleet, own_cluster):
     away_s = 12
     with own_cluster.database() as database:
         fleet = make_fleet(database, 100, hertz=4)
+        fleet.service.write(PULL_TIMEOUT_SEC=PATIENT_S)
         fleet.start()
         fleet.wait_for_turns(range(100), 3)
         before = fleet.memory("VmHWM")
