@@ -9,8 +9,8 @@ import urllib.parse
 import made_up_machine as made_up
 import pytest
 import telehaul
-from page import (GONE, drawn, every, log_in, one, open_page, open_view, set_width, small_targets, strip_drawn, take, text_of,
-                  wait_for, wait_for_text)
+from page import (GONE, drawn, every, log_in, one, open_page, open_view, seen, set_width, small_targets, strip_drawn, take,
+                  text_of, wait_for, wait_for_text)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -85,11 +85,11 @@ def test_a_zoom_brings_detail_and_the_way_back(browser, portal):
     assert seconds_of(newest["from"][0]) < first + 1 and seconds_of(newest["to"][0]) > last - 1
     assert every(browser, LIVE) == []
     browser.back()
-    telehaul.wait_until(lambda: text_of(browser, LIVE) == "30 d" if every(browser, LIVE) else False, "the month again")
+    telehaul.wait_until(lambda: seen(lambda: text_of(browser, LIVE) == "30 d"), "the month again")
     browser.forward()
     telehaul.wait_until(lambda: span_of(browser) == [first, last], "the part again")
     one(browser, "#charts-live").click()
-    telehaul.wait_until(lambda: text_of(browser, LIVE) == "1 h" if every(browser, LIVE) else False, "now")
+    telehaul.wait_until(lambda: seen(lambda: text_of(browser, LIVE) == "1 h"), "now")
 
 
 def test_a_spike_of_a_second_is_seen_in_a_month(browser, portal):

@@ -5,8 +5,8 @@ import made_up_machine as made_up
 import pytest
 import telehaul
 from made_up_updates import STEPS, Updates
-from page import (GONE, every, one, open_view, set_width, small_targets, take, text_of, wait_for,
-                  wait_for_text)
+from page import (GONE, every, one, open_view, seen, set_width, small_targets, take, text_of, wait_for, wait_for_text,
+                  wait_for_well)
 from portal_root import PIN
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -39,7 +39,8 @@ def badge(browser):
 
 
 def badge_says(browser, text):
-    telehaul.wait_until(lambda: badge(browser).is_displayed() and badge(browser).text == text, f"the badge {text!r}")
+    telehaul.wait_until(lambda: seen(lambda: badge(browser).is_displayed() and badge(browser).text == text),
+                        f"the badge {text!r}")
 
 
 def open_window(browser):
@@ -90,7 +91,7 @@ def states(browser):
 def test_the_badge_comes_by_itself_and_opens_the_window(browser, machine, scheme):
     root, updates = machine()
     open_view(browser, root, scheme)
-    wait_for_text(browser, "#answer-line", "All is well")
+    wait_for_well(browser, root)
     history_says(browser, "None yet")
     assert not badge(browser).is_displayed()
     updates.queue(updates.package(files={"bin/portal": b"x" * 700_000, "bin/new": b"y" * 30_000, "share/www/app.css": b"z"},
@@ -123,12 +124,12 @@ def test_it_is_operated_with_keys_alone(browser, machine):
     wait_for(browser, "#update-facts dd")
     active = lambda: browser.switch_to.active_element.get_attribute("id")
     assert active() == "update-title"
-    seen = []
+    reached = []
     for _ in range(8):
         browser.switch_to.active_element.send_keys(Keys.TAB)
-        seen.append(active())
+        reached.append(active())
     inside = {"update-close", "update-pin", "update-to-reject", "update-later", "update-apply", "", None}
-    assert {"update-close", "update-pin", "update-to-reject", "update-later", "update-apply"} <= set(seen) <= inside, seen
+    assert {"update-close", "update-pin", "update-to-reject", "update-later", "update-apply"} <= set(reached) <= inside, reached
     one(browser, "#update-to-reject").send_keys(Keys.ENTER)
     assert active() == "update-reason"
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -271,7 +272,7 @@ def test_from_apply_to_the_new_version(browser, machine, expected, scheme):
     root.write_services(version="1.2.0")
     started = loaded_at(browser)
     root.start(updates.portal_of("1.2.0"))
-    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload", deadline_s=10)
+    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload")
     title_says(browser, "Version 1.2.0 proves itself")
     wait_for_text(browser, "#update-line", "Every service has to run well.")
     assert states(browser) == ["done"] * 5
@@ -304,7 +305,7 @@ def test_one_that_was_undone_says_why(browser, machine, expected):
     updates.end("rolled_back", "not_healthy", "it was never well for 10 s in one piece: collector waits to start again")
     proving = loaded_at(browser)
     root.restart(updates.portal_of("1.1.0"))
-    telehaul.wait_until(lambda: loaded_at(browser) != proving, "the way back", deadline_s=10)
+    telehaul.wait_until(lambda: loaded_at(browser) != proving, "the way back")
     title_says_after_reload(browser, "Version 1.2.0 was undone")
     wait_for_text(browser, "#update-outcome-line", "Version 1.1.0 runs again.")
     wait_for_text(browser, "#update-outcome-why", "its services did not all run well in time")
@@ -431,6 +432,6 @@ def test_another_tab_follows(browser, machine, expected):
     updates.run_to("done", previous="1.1.0")
     started = loaded_at(browser)
     root.restart(updates.portal_of("1.2.0"))
-    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload", deadline_s=10)
+    telehaul.wait_until(lambda: loaded_at(browser) != started, "the reload")
     badge_says(browser, "v1.2.0 proves itself")
     assert not one(browser, "#update").is_displayed()

@@ -2,6 +2,7 @@
 that lasts a second, alarms, and calls of a server. Nothing of it was measured anywhere; its seed is fixed."""
 
 import datetime
+import functools
 import math
 import random
 import uuid
@@ -19,8 +20,9 @@ STEADY = {"engine_load": 42.5, "oil_temp": 96.4, "vehicle_speed": 63.2, "gear": 
           "memory_used": 412, "memory_free": 1604, "fuel_level": 61.5}
 
 
+@functools.cache
 def spike_s():
-    """A noon about twelve days ago at which the machine worked."""
+    """A noon about twelve days ago at which the machine worked; the same for who asks after midnight."""
     noon = datetime.datetime.now(datetime.timezone.utc).replace(hour=12, minute=0, second=0, microsecond=0)
     day = noon - datetime.timedelta(days=12)
     return int((day if day.weekday() != 6 else day - datetime.timedelta(days=1)).timestamp())

@@ -1,11 +1,15 @@
 """The operator's page in headless Chromium: opening, logging in, waiting for what is seen, pictures."""
 
+import contextlib
 import os
 import pathlib
 import re
+import time
 
+import made_up_machine
 import telehaul
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -18,7 +22,9 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 # A key that no language has shows itself: lower case words joined by a point, as no text of the page is.
 KEYS = r"\b(title|header|view|answer|problem|services?|values|inputs?|storage|server|machine|severity|alarms|updates?|chart|unit|login|age|duration)\.[a-z_]+\b(?!log|txt|env)"
 
-GONE = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
+# However far a call had come when the machine went away.
+GONE = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED", "ERR_CONNECTION_ABORTED",
+        "ERR_SOCKET_NOT_CONNECTED", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONTENT_LENGTH_MISMATCH"]
 SMALL_TARGETS = """return [...document.querySelectorAll('button, input, select, summary, #views a, .group th a')]
     .filter((e) => e.offsetParent !== null)
     .map((e) => [e, (e.closest('.group tr') ?? e.closest('.language') ?? e).getBoundingClientRect()])
@@ -64,17 +70,42 @@ def every(browser, selector):
 
 
 def text_of(browser, selector):
-    return one(browser, selector).text
+    """Of what the page has put in the place of an element that was found just before, too."""
+    while True:
+        with contextlib.suppress(StaleElementReferenceException):
+            return one(browser, selector).text
+
+
+def seen(look):
+    """None while the page loads anew: what was found belongs to the one before, or is not there yet."""
+    with contextlib.suppress(StaleElementReferenceException, NoSuchElementException):
+        return look()
 
 
 def wait_for_text(browser, selector, wanted):
-    return telehaul.wait_until(lambda: wanted in text_of(browser, selector), f"`{wanted}` in {selector}")
+    return telehaul.wait_until(lambda: seen(lambda: wanted in text_of(browser, selector)), f"`{wanted}` in {selector}")
 
 
 def wait_for(browser, selector):
     """Until it is there and seen."""
-    return telehaul.wait_until(lambda: next((found for found in every(browser, selector) if found.is_displayed()), None),
-                               selector)
+    def look():
+        return next((found for found in every(browser, selector) if found.is_displayed()), None)
+    return telehaul.wait_until(lambda: seen(look), selector)
+
+
+def wait_for_well(browser, root, wanted="All is well"):
+    """Values are old after 10 s: they are measured until the page says so, however long it takes."""
+    def look():
+        made_up_machine.write_now(root)
+        return wanted in text_of(browser, "#answer-line")
+    telehaul.wait_until(lambda: seen(look), wanted, every_s=0.5)
+
+
+def wait_for_age(browser, selector, began, says):
+    """says: with {} for the minutes since then, which go on while the page is looked at."""
+    def look():
+        return says.format(int(time.time() - began) // 60) in text_of(browser, selector)
+    telehaul.wait_until(lambda: seen(look), says)
 
 
 def open_page(browser, root, scheme="light", address=""):
