@@ -264,7 +264,7 @@ def test_the_password_of_credentials_env(make_machine, postgres):
     rows = make_table(postgres)
     bare = postgres.url.replace(":made-up%20for%20tests@", "@")
     assert make_machine(bare, password="made-up for tests").client().export()[1] == rows
-    machine = make_machine(bare + "?connect_timeout=5", password="wr=ong&%/@secret")
+    machine = make_machine(bare + "?connect_timeout=60", password="wr=ong&%/@secret")
     assert refused(machine.client().get("/data/export")) == (503, "source_failed")
     log = machine.stop()
     assert "password authentication failed" in log
