@@ -10,9 +10,10 @@
 
 #include "server_tools/sync_service/signer.h"
 #include "tests/harness/test_folder.h"
+#include "tests/unit/common/crypto/rsa_vectors.h"
 
 /* MANY: seconds of signing, so that a stop that comes late still finds some that wait. */
-enum { REQUESTS = 8, MANY = 5000, KEY_BITS = 2048 };
+enum { REQUESTS = 8, MANY = 5000 };
 
 /* A request and whom it tells. */
 struct asked {
@@ -43,15 +44,11 @@ static void note(struct sign_request *request)
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    SCOPE_BUF struct buf secret = BUF_LIMIT(RSA_PEM_MAX_BYTES);
-    SCOPE_BUF struct buf open = BUF_LIMIT(RSA_PEM_MAX_BYTES);
-    SCOPE_RSA_PRIVATE struct rsa_private *key = rsa_private_generate(KEY_BITS, NULL);
     assert_true(test_folder_make(&fixture->folder));
-    assert_true(rsa_private_write_pem(key, &secret, NULL) && rsa_private_write_public_pem(key, &open, NULL));
     fixture->key_file = test_folder_path(&fixture->folder, "key.pem");
-    assert_true(test_folder_write(&fixture->folder, "key.pem", buf_text(&secret)));
+    assert_true(test_folder_write(&fixture->folder, "key.pem", vector_private_pkcs8));
     assert_int_equal(chmod(fixture->key_file.text, 0600), 0);
-    fixture->public_key = rsa_public_parse(buf_view(&open), NULL);
+    fixture->public_key = rsa_public_parse(view_of(vector_public), NULL);
     fixture->loop = loop_new(NULL);
     *state = fixture;
     if (fixture->public_key == NULL || fixture->loop == NULL)
