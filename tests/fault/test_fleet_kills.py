@@ -13,7 +13,7 @@ import time
 import farm
 import pytest
 from sync_service import SyncService
-from test_kill_campaign import KILLS, SEED, pid_of
+from test_kill_campaign import BACKOFF_MAX_S, KILLS, SEED, pid_of
 
 import telehaul
 from telehaul import wait_until
@@ -76,7 +76,8 @@ class Fleet:
     def kill_machine(self, choice):
         pid = pid_of(self.root, choice.choice(["agent", "collector"]))
         if pid is not None:  # else the watchdog is about to start it
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was dying from the last time
+                os.kill(pid, signal.SIGKILL)
 
     def heal(self):
         if self.faulty is not None:
@@ -132,7 +133,8 @@ def test_kill_at_random_and_every_row_is_home_once(fleet):
         time.sleep(choice.uniform(0, 2))  # a random moment, not a wait for something
     print(f"done: {killed}")
     fleet.heal()
-    last_seq = wait_until(lambda: fleet.root.query("select max(seq) from readings")[0][0], "the machine's store")
+    wait_until(lambda: fleet.root.readings() > 0, "the machine's store", BACKOFF_MAX_S + telehaul.DEADLINE_S)
+    last_seq = fleet.root.query("select max(seq) from readings")[0][0]
     frozen_us = fleet.farm.freeze()
     until_none(lambda: fleet.differences(frozen_us))
     until_none(lambda: fleet.machine_differs(last_seq))

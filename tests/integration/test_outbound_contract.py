@@ -11,7 +11,8 @@ import pytest
 import telehaul
 from docs_text import names, number, read, section, table
 from fake_vehicle import US, body, now_us, time_text
-from outbound_world import add, home, service, vehicle, vehicles  # noqa: F401  fixtures
+from outbound_world import add, home, stand_still, vehicle, vehicles  # noqa: F401  fixtures
+from outbound_world import patient as service  # noqa: F401  a fixture
 from test_data_contract import machine, us_of  # noqa: F401  a fixture
 
 DOC = "docs/data_contract.md"
@@ -25,7 +26,7 @@ def api(machine):
     """Of the machine whose store holds what the document's lines say; the key is not yet among its headers."""
     telehaul.wait_until(lambda: telehaul.listens(machine.root.outbound_port), "the Outbound API's port")
     key = re.search(r"(?m)^OUTBOUND_API_KEY = (\S+)$", (machine.root.path / "credentials.env").read_text()).group(1)
-    with httpx.Client(base_url=f"http://127.0.0.1:{machine.root.outbound_port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{machine.root.outbound_port}", timeout=60) as client:
         client.key = {"X-API-Key": key}
         yield client
 
@@ -137,7 +138,7 @@ def changed(vehicle, change):
 @pytest.fixture
 def measured(service, vehicle):
     """A vehicle with 10 readings of each channel and an alarm, all of which are asked for."""
-    begin = now_us() - 40 * US
+    begin = stand_still(vehicle) - 40 * US
     vehicle.measure(begin, 10)
     vehicle.alarms = [{**ALARM, "raised_at": begin}]
     add(service, vehicle)
