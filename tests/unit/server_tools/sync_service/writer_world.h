@@ -105,7 +105,7 @@ static inline void world_connected(struct world *world, const char *user, int64_
 {
     char sql[512];
     snprintf(sql, sizeof(sql),
-             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+             "SELECT count(*), pg_sleep(0.02) FROM pg_stat_activity WHERE datname = current_database()"
              " AND application_name = 'telehaul sync_service' AND usename = coalesce(%s%s%s, usename)"
              " AND state = 'idle' AND (query LIKE 'SET lock_timeout%%' OR query = 'SELECT')",
              user != NULL ? "'" : "", user != NULL ? user : "NULL", user != NULL ? "'" : "");
