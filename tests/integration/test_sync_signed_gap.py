@@ -4,6 +4,7 @@ whoever is killed in the middle loses nothing. Every machine here is made up."""
 import contextlib
 import gzip
 import hashlib
+import socket
 import sqlite3
 import struct
 import threading
@@ -173,28 +174,71 @@ def assert_home(service, machine):
     assert digest(rows) == want
 
 
-def add_real(service, machine):
-    service.add("real", "127.0.0.1", transport="agent", agent_port=machine.root.agent_port, accept_new_host="yes")
+class Narrow:
+    """A way to the machine on which no more than `most` bytes come back until more are allowed."""
+
+    def __init__(self, port, most):
+        self.port, self.most, self.passed, self.lock = port, most, 0, threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.join, args=(client,), daemon=True).start()
+
+    def join(self, client):
+        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as server:
+            threading.Thread(target=self.pump, args=(client, server, False), daemon=True).start()
+            self.pump(server, client, True)
+
+    def pump(self, source, target, counted):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(16384):
+                with self.lock:
+                    self.passed += len(piece) * counted
+                wait_until(lambda: not counted or self.passed <= self.most, "more that is allowed", 200)
+                target.sendall(piece)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_real_machine_that_is_killed_in_mid_stream(service, machine):
-    add_real(service, machine)
+@pytest.fixture
+def narrow(machine):
+    narrow = Narrow(machine.root.agent_port, 4_000_000)
+    yield narrow
+    narrow.most = 1 << 60
+    narrow.listener.close()
+
+
+def add_real(service, narrow):
+    port = narrow.listener.getsockname()[1]
+    service.add("real", "127.0.0.1", transport="agent", agent_port=port, accept_new_host="yes")
+
+
+def test_a_real_machine_that_is_killed_in_mid_stream(service, machine, narrow):
+    add_real(service, narrow)
     with service.start():
         wait_until(lambda: is_mid_gap(service), "a part of the gap", every_s=0.005)
         machine.agent.kill()
+        narrow.most = 1 << 60
         service.wait_for_journal("real", 1, "error")
         machine.start()
         wait_until(lambda: position(service) == (REAL_ROWS, None, None), "the end of the gap")
     assert_home(service, machine)
 
 
-def test_a_real_machine_while_everything_is_killed(service, machine):
-    add_real(service, machine)
+def test_a_real_machine_while_everything_is_killed(service, machine, narrow):
+    add_real(service, narrow)
     for _ in range(2):  # a lease of the dead lasts 15 s
-        service.start()
         before = position(service)[0] or 0
+        narrow.most = narrow.passed + 4_000_000
+        service.start()
         wait_until(lambda before=before: (position(service)[0] or 0) > before, "another part", every_s=0.005)
         service.stop(kill=True)
+    narrow.most = 1 << 60
     service.once()
     assert position(service) == (REAL_ROWS, None, None)
     assert_home(service, machine)
