@@ -98,7 +98,7 @@ def test_a_wrong_token_holds_everything_and_loses_nothing(world, web):
     service = world.service(TELEGRAM_URL=web.url, TELEGRAM_TOKEN="1:secret_token").start()
     wait_until(lambda: "could not be sent: Telegram answered 401" in service.log(), "the refusal")
     assert world.states() == ["waiting"] * 5 and len(web.calls) == 1
-    wait_until(lambda: world.query("select count(*) from notices where claimed_by is not null") == [(0,)], "the others' release")
+    wait_until(lambda: not world.query("select 1 from notices where claimed_by is not null"), "the others' release")
     (told,) = service.json("status")["notices"]
     assert (told["channel"], told["waiting"], told["sent"], told["failed"], told["last_error"]) == (
         "telegram", 5, 0, 0, "Telegram answered 401")
@@ -221,8 +221,8 @@ def test_a_claim_that_ran_out_is_not_sent_by_its_old_owner(world):
 
 
 def test_killed_at_random_each_notice_comes_and_at_most_as_many_twice_as_there_were_deaths(world, mail):
-    """Made-up luck: the seed is printed when it fails. Which one was being sent at a death is sent before the next death: one
-    that two of them have hit is given up (above)."""
+    """Made-up luck: the seed is printed when it fails. What was being sent at a death is sent before the next one: what two
+    of them have hit is given up (above)."""
     seed = random.randrange(1 << 32)
     luck = random.Random(seed)
     world.rule(ADMIN, "email")

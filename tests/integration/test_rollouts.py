@@ -29,7 +29,7 @@ def package(tmp_path, update_keys):
 
 @pytest.fixture
 def make_service(tmp_path, postgres, keys, update_keys):
-    """Services on one database; they end with the test. No machine is too slow for them: what one has not answered counts."""
+    """Services on one database; they end with the test. No machine is too slow for them."""
     with contextlib.ExitStack() as ends:
         def make(name="sync", **settings):
             return ends.enter_context(SyncService(tmp_path / "service", postgres, name=name, AUTH_KEY_FILE=keys.private_file,

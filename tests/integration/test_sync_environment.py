@@ -69,7 +69,8 @@ def test_the_log_shows_them_as_the_first_version_did(service, vehicle, database,
     enough = telehaul.DEADLINE_S / 30 + 2  # more than cycles of 30 s, which they are else, could come to
     program = Program([BIN / "sync_service"], tmp_path / "log", env=env)
     try:
-        wait_until(lambda: f"Sync service starting  interval=1s  timeout={shown}s  window=45s" in program.output(), "the line")
+        wait_until(lambda: f"Sync service starting  interval=1s  timeout={shown}s  window=45s" in program.output(),
+                   "the line")
         wait_until(lambda: vehicle.paths().count("/status") >= enough, "its cycles")
     finally:
         program.stop()

@@ -210,7 +210,7 @@ def test_a_stop_beside_a_reload_is_a_stop(running, numbers):
     program = running.program.process
     running.write(AUTH_KEY_FILE="no_such.pem")
     tell(running, signal.SIGSTOP)
-    wait_until(lambda: re.search(r"(?m)^State:\s+T", (pathlib.Path("/proc") / str(program.pid) / "status").read_text()), "its halt")
+    wait_until(lambda: re.search(r"(?m)^State:\s+T", pathlib.Path(f"/proc/{program.pid}/status").read_text()), "its halt")
     tell(running, *numbers, signal.SIGCONT)  # both are there when it looks
     assert program.wait(telehaul.DEADLINE_S) == 0
     assert "reading the config anew" not in running.log() and "stopping on SIG" in running.log()
