@@ -111,9 +111,10 @@ struct write_job {
      * write_job_free. */
     void (*done)(void *context, struct write_job *job, const struct error *err);
     void *context;
-    /* out; rows_added: fewer than were new where a try before this one had left some */
-    int64_t rows_added, rows_quarantined, alarms_added;
-    struct error error; /* the writer's own, as the next */
+    int64_t rows_added, rows_quarantined, alarms_added; /* out */
+    /* The writer's own: */
+    int64_t rows_aside; /* of rows_added, what a try that failed has committed for good */
+    struct error error;
     struct job_place place;
 };
 

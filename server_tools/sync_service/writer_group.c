@@ -65,7 +65,7 @@ static void settle(struct write_job *job, const struct error *problem)
 
 static void forget_results(struct write_job *job)
 {
-    job->rows_added = 0;
+    job->rows_added = job->rows_aside;
     job->rows_quarantined = 0;
     job->alarms_added = 0;
 }

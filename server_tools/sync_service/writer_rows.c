@@ -90,16 +90,20 @@ static bool copy_in_two(const struct held_jobs *held, struct write_job *job, str
     struct write_session *session = held->session;
     struct pg *aside = session->aside;
     struct row_copy copies[2];
+    int64_t rows_aside;
     int64_t rows;
     if (!sync_db_begin(aside, err)) {
         session->begun = false; /* it may have died unused, and nothing has been written */
         return false;
     }
-    return pg_exec(aside, "SET LOCAL synchronous_commit = off", err) &&
-           row_copy_begin(&copies[0], session->pg, session->copy, "measurements", err) &&
-           row_copy_begin(&copies[1], aside, session->aside_copy, "measurements", err) &&
-           copy_halves(held, copies, job, err) && row_copy_end(&copies[1], &rows, err) &&
-           pg_commit(aside, err) && row_copy_end(&copies[0], &rows, err);
+    if (!pg_exec(aside, "SET LOCAL synchronous_commit = off", err) ||
+        !row_copy_begin(&copies[0], session->pg, session->copy, "measurements", err) ||
+        !row_copy_begin(&copies[1], aside, session->aside_copy, "measurements", err) ||
+        !copy_halves(held, copies, job, err) || !row_copy_end(&copies[1], &rows_aside, err) ||
+        !pg_commit(aside, err))
+        return false;
+    job->rows_aside += rows_aside;
+    return row_copy_end(&copies[0], &rows, err);
 }
 
 static bool goes_straight(const struct held_jobs *held, const struct write_job *job, enum write_way way)
