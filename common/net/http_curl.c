@@ -127,9 +127,10 @@ void http_curl_set_body(CURL *curl, const char *method, struct view body, bool u
 
 /* ---- the head of an answer ---- */
 
-static bool length_is_known(const struct http_head *head)
+static bool end_is_known(const struct http_head *head)
 {
-    return head->status == 204 || head->status == 304 || http_head_find(head, "Content-Length") != NULL ||
+    return head->body_ends_itself || head->status == 204 || head->status == 304 ||
+           http_head_find(head, "Content-Length") != NULL ||
            http_head_find(head, "Transfer-Encoding") != NULL;
 }
 
@@ -140,7 +141,7 @@ static bool end_head(struct http_head *head, CURL *curl, struct error *err)
     if (status < 200)
         return true; /* 100 Continue: the real one follows */
     head->status = (unsigned)status;
-    return length_is_known(head) ||
+    return end_is_known(head) ||
            error_set(err, ERR_PROTOCOL, "an answer whose size is unknown could end anywhere");
 }
 

@@ -46,13 +46,15 @@ struct http_head {
     struct buf lines; /* "Name: value" and NUL, again and again; of a 100 Continue until the real ones come */
     size_t bytes;     /* of all heads of this answer, 100 Continue and trailers included */
     unsigned status;  /* 0 until the head is complete */
+    bool body_ends_itself; /* the caller's: see http_pool_request; else the head must say where the body ends
+                            */
 };
 #define HTTP_HEAD_EMPTY                                                                                      \
     {                                                                                                        \
         .lines = BUF_LIMIT(HTTP_CLIENT_MAX_HEADER_BYTES)                                                     \
     }
 /* One line as curl hands it out. Errors: ERR_PROTOCOL (too much of it, an answer with neither Content-Length
- * nor chunks), ERR_MEMORY. */
+ * nor chunks whose body does not end itself), ERR_MEMORY. */
 bool http_head_take(struct http_head *head, CURL *curl, struct view line, struct error *err) MUST_USE;
 void http_head_reset(struct http_head *head); /* keeps the memory */
 /* NULL when there is none; borrowed until the next line. */

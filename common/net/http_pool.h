@@ -61,7 +61,11 @@ struct http_pool_request {
     struct view body;           /* copied; sent when body.data is not NULL */
     int upload_fd; /* sent in place of body when upload_bytes > 0: Expect: 100-continue; borrowed */
     uint64_t upload_bytes;
-    bool gzip;        /* asks for gzip; what `piece` gets is unpacked */
+    bool gzip; /* asks for gzip; what `piece` gets is unpacked */
+    /* The caller finds out from the body alone whether it is whole (JSON). Only then an answer may be one
+     * that has neither Content-Length nor chunks and ends with its connection (RFC 9112, 6.3, item 8); else:
+     * ERR_PROTOCOL. Over TLS that end must be said (close_notify): a bare one is ERR_UNREACHABLE. */
+    bool body_ends_itself;
     int64_t total_ms; /* from its real start, pauses of ours left out; 0: only the floor of progress */
     int64_t
         floor_s; /* slower than HTTP_CLIENT_FLOOR_BYTES_S for so long: ERR_TIMEOUT; 0: HTTP_CLIENT_FLOOR_S */

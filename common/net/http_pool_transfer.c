@@ -81,6 +81,7 @@ struct http_transfer *http_transfer_new(struct http_pool *pool, const struct htt
     transfer->pool = pool;
     transfer->fd = -1;
     transfer->head = (struct http_head)HTTP_HEAD_EMPTY;
+    transfer->head.body_ends_itself = request->body_ends_itself;
     transfer->pem = (struct buf)BUF_LIMIT(HTTP_CURL_PEM_MAX_BYTES);
     if (!copy_request(transfer, request, err)) {
         http_transfer_free(transfer);

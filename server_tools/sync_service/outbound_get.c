@@ -62,6 +62,7 @@ static bool start(struct outbound_get *get, const char *what, const struct windo
     request.headers = headers;
     request.floor_s = sync_pull_floor_s(outbound->scene->settings);
     request.gzip = true;
+    request.body_ends_itself = true; /* all of them are JSON, read to its last byte and no further */
     get->what = what;
     get->error.code = ERR_NONE;
     get->truncated = get->crowded = false;

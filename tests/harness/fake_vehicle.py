@@ -180,6 +180,21 @@ def slowly(total=10_000_000):
     return hook
 
 
+def until_it_closes(cut=0, packed=False, behind=b""):
+    """A hook: its own answer as a server of HTTP/1.0 sends it, with no length: the connection's end is the body's. cut: so
+    many bytes are missing; behind: what follows on it."""
+    def hook(request, own):
+        def raw(text, status=200):
+            text = (gzip.compress(text, 1) if packed else text) + behind
+            coding = b"Content-Encoding: gzip\r\n" if packed else b""
+            request.wfile.write(b"HTTP/1.0 %d made up\r\n%s\r\n" % (status, coding) + text[:len(text) - cut])
+            request.wfile.flush()
+            request.close_connection = True
+        request.raw = raw
+        own()
+    return hook
+
+
 def without_end(text=b" " * 65536):
     """A hook: a gigabyte."""
     def hook(request, _):

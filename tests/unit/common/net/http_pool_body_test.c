@@ -96,6 +96,48 @@ static void refuses_what_is_no_whole_http(void **state)
     assert_int_equal(http_pool_counts(fixture->pool).failed, sizeof(cases) / sizeof(*cases));
 }
 
+#define PACKED      ((struct http_pool_request){.gzip = true})
+#define ENDS_ITSELF ((struct http_pool_request){.gzip = true, .body_ends_itself = true})
+
+/* The end of the connection is the body's: for a caller who sees for himself whether it is whole. */
+static void takes_what_ends_with_its_connection(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    static const char *const heads[] = {
+        "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "%s{\"a\":1}", heads[i]);
+        const struct loop_server_script script = {.answer = view_of(text), .then = THEN_CLOSE};
+        const struct asked *asked = ask_once(fixture, script, ENDS_ITSELF);
+        assert_true(asked->ok);
+        assert_string_equal(asked->body, "{\"a\":1}");
+        struct asked *sunk = ask_streaming(fixture, ENDS_ITSELF);
+        run_to_end(fixture);
+        assert_true(sunk->ok);
+        assert_string_equal(buf_text(&sunk->kept), "{\"a\":1}");
+        assert_int_equal(ask_once(fixture, script, PACKED)->err.code, ERR_PROTOCOL); /* nobody said so */
+    }
+    const struct asked *refused =
+        ask_once(fixture, SCRIPT("HTTP/1.0 401 No\r\n\r\nno", .then = THEN_CLOSE), ENDS_ITSELF);
+    assert_true(refused->ok);
+    assert_int_equal(refused->status, 401);
+    /* what has a length, or chunks, is held to it */
+    assert_false(ask_once(fixture,
+                          SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", .then = THEN_CLOSE),
+                          ENDS_ITSELF)
+                     ->ok);
+    assert_false(ask_once(fixture,
+                          SCRIPT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+                                 .then = THEN_CLOSE),
+                          ENDS_ITSELF)
+                     ->ok);
+}
+
 static void does_not_follow_redirects(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -133,6 +175,23 @@ static void refuses_header_floods(void **state)
 
 #define ENDLESS "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\nx"
 
+#define ENDLESS_ITSELF "HTTP/1.0 200 OK\r\n\r\nx"
+
+/* A body without a known end has the same limits. */
+static void bounds_what_ends_with_its_connection(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct http_pool_request request = {.max_body_bytes = 100000, .body_ends_itself = true};
+    const struct asked *asked = ask_once(fixture, SCRIPT(ENDLESS_ITSELF, .then = THEN_FLOOD), request);
+    assert_int_equal(asked->err.code, ERR_LIMIT);
+    request.total_ms = 300;
+    asked = ask_once(fixture, SCRIPT(ENDLESS_ITSELF, .then = THEN_SILENT), request);
+    assert_int_equal(asked->err.code, ERR_TIMEOUT);
+    const struct asked *error = ask_once(fixture, SCRIPT("HTTP/1.0 500 No\r\n\r\nx", .then = THEN_FLOOD),
+                                         (struct http_pool_request){.body_ends_itself = true});
+    assert_int_equal(error->err.code, ERR_PROTOCOL);
+}
+
 static void bounds_what_it_takes(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -157,8 +216,9 @@ static void bounds_what_it_takes(void **state)
 
 /* ---- packed answers ---- */
 
-/* An answer of `size` bytes of blanks, packed; cut: so many bytes of the packed are missing. */
-static void make_packed(struct buf *answer, size_t size, size_t cut)
+/* An answer of `size` bytes of blanks behind this head, packed; cut: so many bytes of the packed are missing.
+ */
+static void make_packed_behind(const char *head, struct buf *answer, size_t size, size_t cut)
 {
     struct error err;
     struct gzip_writer *writer = gzip_writer_new(&err);
@@ -174,12 +234,17 @@ static void make_packed(struct buf *answer, size_t size, size_t cut)
     }
     gzip_writer_free(writer);
     *answer = (struct buf)BUF_LIMIT(64 * 1024 * 1024);
-    buf_printf(answer, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
-               packed.size - cut);
+    buf_append_text(answer, head);
+    if (strstr(head, "HTTP/1.0") == NULL)
+        buf_printf(answer, "Content-Length: %zu\r\n", packed.size - cut);
+    buf_append_text(answer, "\r\n");
     buf_append(answer, packed.data, packed.size - cut);
 }
 
-#define PACKED ((struct http_pool_request){.gzip = true})
+static void make_packed(struct buf *answer, size_t size, size_t cut)
+{
+    make_packed_behind("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", answer, size, cut);
+}
 
 static void unpacks_what_was_packed(void **state)
 {
@@ -220,6 +285,31 @@ static void refuses_damaged_packed_answers(void **state)
     asked = ask_once(fixture,
                      SCRIPT("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
                      PACKED);
+    assert_int_equal(asked->err.code, ERR_PROTOCOL);
+}
+
+/* Its trailer says where it ends: nothing shorter is whole, and nothing may follow. */
+static void packed_ends_with_its_trailer(void **state)
+{
+    static const char head[] = "HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n";
+    struct pool_fixture *fixture = *state;
+    SCOPE_BUF struct buf whole = {0};
+    make_packed_behind(head, &whole, 200, 0);
+    size_t packed_bytes = whole.size - strlen(head) - 2;
+    const struct asked *asked = ask_once(
+        fixture, (struct loop_server_script){.answer = buf_view(&whole), .then = THEN_CLOSE}, ENDS_ITSELF);
+    assert_true(asked->ok);
+    assert_int_equal(strlen(asked->body), 200);
+    for (size_t cut = 1; cut < packed_bytes; cut++) {
+        SCOPE_BUF struct buf answer = {0};
+        make_packed_behind(head, &answer, 200, cut);
+        const struct loop_server_script script = {.answer = buf_view(&answer), .then = THEN_CLOSE};
+        asked = ask_once(fixture, script, ENDS_ITSELF);
+        assert_int_equal(asked->err.code, ERR_PROTOCOL);
+    }
+    buf_append_text(&whole, "x");
+    asked = ask_once(fixture, (struct loop_server_script){.answer = buf_view(&whole), .then = THEN_CLOSE},
+                     ENDS_ITSELF);
     assert_int_equal(asked->err.code, ERR_PROTOCOL);
 }
 
@@ -360,11 +450,14 @@ int main(void)
         TEST(streams_into_the_sink),
         TEST(a_sink_can_stop_it),
         TEST(refuses_what_is_no_whole_http),
+        TEST(takes_what_ends_with_its_connection),
         TEST(does_not_follow_redirects),
         TEST(refuses_header_floods),
+        TEST(bounds_what_ends_with_its_connection),
         TEST(bounds_what_it_takes),
         TEST(unpacks_what_was_packed),
         TEST(refuses_damaged_packed_answers),
+        TEST(packed_ends_with_its_trailer),
         TEST(a_bomb_stays_in_its_buffer),
         TEST(a_pause_stops_the_server),
         TEST(nothing_is_lost_by_pauses),
