@@ -25,9 +25,10 @@ struct cycle {
     bool loading, open; /* open: turns of the cycle are under way */
     int64_t away_ms;    /* looked at so long, and PostgreSQL was not there */
     bool between;       /* what is being loaded is no cycle: vehicles of a process that died */
-    unsigned number;
+    uint64_t number;    /* of the cycle that began last; 0: none */
     size_t pending;     /* turns of this cycle under way */
-    int64_t started_us; /* monotonic */
+    int64_t started_us; /* monotonic, as the next one */
+    int64_t next_us;    /* when the next cycle is due */
     struct cycle_totals totals;
 
     bool is_once;
@@ -108,39 +109,46 @@ static void end_once(struct cycle *cycle, const struct error *err)
     cycle->once_done(cycle->once_context, err == NULL ? &cycle->totals : NULL, err);
 }
 
-static void end_cycle(struct cycle *cycle)
+static void count_cycle(struct cycle *cycle, int64_t took_us)
 {
     struct metrics *metrics = cycle->scene->metrics;
-    int64_t interval_us = cycle->scene->settings->sync_interval_s * US_PER_S;
-    int64_t took_us = monotonic(cycle) - cycle->started_us;
-    cycle->open = false;
-    cycle->totals.duration_us = took_us;
-    int64_t sleep_us = took_us < interval_us ? interval_us - took_us : 0;
-    cycle_log_done(cycle->scene->log, &cycle->totals, cycle->is_once ? -1 : sleep_us);
     metric_add(metrics, METRIC_CYCLES, 1);
     metric_set(metrics, METRIC_LAST_CYCLE_SECONDS, (double)took_us / US_PER_S);
     metric_set(metrics, METRIC_LAST_CYCLE_TIME_SECONDS, (double)clock_utc_us(cycle->scene->clock) / US_PER_S);
     show(cycle);
+}
+
+static void end_cycle(struct cycle *cycle)
+{
+    int64_t now_us = monotonic(cycle);
+    cycle->open = false;
+    cycle->totals.duration_us = now_us - cycle->started_us;
+    int64_t sleep_us = now_us < cycle->next_us ? cycle->next_us - now_us : 0;
+    cycle_log_done(cycle->scene->log, &cycle->totals, cycle->is_once ? -1 : sleep_us);
+    count_cycle(cycle, cycle->totals.duration_us);
     if (cycle->is_once)
         loop_timer_set(cycle->timer, 0, ONCE_LOOK_MS);
 }
 
-/* Its turns go on; they are nobody's now. */
-static void end_overrun(struct cycle *cycle)
+/* A turn of a cycle that another one followed is over. It was the last of them, or the cycle goes on. */
+static void end_overrun(struct cycle *cycle, uint64_t number, int64_t started_us)
 {
-    log_warn(cycle->scene->log, "the cycle before is not done: %zu vehicle(s) are left out of this one",
-             cycle->pending);
-    metric_add(cycle->scene->metrics, METRIC_CYCLES_OVERRUN, 1);
-    cycle->open = false;
+    int64_t took_us = monotonic(cycle) - started_us;
+    if (fleet_slots_under_way(&cycle->slots, number) > 0)
+        return;
+    cycle_log_overrun(cycle->scene->log, took_us);
+    count_cycle(cycle, took_us);
 }
 
 /* ---- turns ---- */
 
-static void count_turn(struct cycle *cycle, const struct turn_result *result)
+static void count_turn(struct cycle *cycle, const struct fleet_slot *slot, const struct turn_result *result)
 {
     static const enum metric metrics[] = {METRIC_TURNS_OK, METRIC_TURNS_TIMEOUT, METRIC_TURNS_ERROR};
     size_t *const totals[] = {&cycle->totals.ok, &cycle->totals.timeout, &cycle->totals.error};
     metric_add(cycle->scene->metrics, metrics[result->status], 1);
+    if (slot->number != cycle->number)
+        return;
     ++*totals[result->status];
     cycle->totals.rows_added += result->rows_added;
     cycle->totals.bytes += result->bytes;
@@ -160,8 +168,12 @@ static void on_turn(void *context, const struct turn_result *result)
     slot->last_status = result->status;
     slot->behind_us = result->behind_us;
     cycle_log_turn(cycle->scene->log, cycle->totals.vehicles, slot->name, result, changed);
-    count_turn(cycle, result);
-    if (cycle->open && slot->number == cycle->number && --cycle->pending == 0)
+    count_turn(cycle, slot, result);
+    if (slot->number == FLEET_NO_CYCLE)
+        return;
+    if (slot->number != cycle->number)
+        end_overrun(cycle, slot->number, slot->cycle_started_us);
+    else if (--cycle->pending == 0)
         end_cycle(cycle);
 }
 
@@ -196,9 +208,10 @@ static void start_turn(struct cycle *cycle, struct fleet_slot *slot, const struc
     }
     slot->cycle = cycle;
     slot->running = true;
-    slot->number = cycle->number;
+    slot->number = cycle->open ? cycle->number : FLEET_NO_CYCLE;
+    slot->cycle_started_us = cycle->started_us;
     slot->started_us = monotonic(cycle);
-    cycle->pending++;
+    cycle->pending += cycle->open;
     kind->start(slot->puller, vehicle, on_turn, slot);
 }
 
@@ -222,15 +235,50 @@ static size_t take_vehicles(struct cycle *cycle, const struct vehicle *vehicles,
     return pulled;
 }
 
+/* Some went with their turns, which were called off. */
+static void recount_pending(struct cycle *cycle)
+{
+    if (!cycle->open)
+        return;
+    cycle->pending = fleet_slots_under_way(&cycle->slots, cycle->number);
+    if (cycle->pending == 0)
+        end_cycle(cycle);
+}
+
+static bool anybody_is_due(const struct cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->slots.count; i++) {
+        if (is_due(cycle, cycle->slots.list[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A cycle is due while turns go on. False: there is nobody to begin one with. */
+static bool may_overrun(const struct cycle *cycle, size_t under_way)
+{
+    bool begins = anybody_is_due(cycle);
+    metric_add(cycle->scene->metrics, METRIC_CYCLES_OVERRUN, 1);
+    if (begins)
+        log_warn(cycle->scene->log, "the cycle before is not done: %zu vehicle(s) are left out of this one",
+                 under_way);
+    else
+        log_warn(cycle->scene->log, "no new cycle: %zu vehicle(s) are still under way", under_way);
+    return begins;
+}
+
 static void begin(struct cycle *cycle, const struct vehicle *vehicles, size_t count)
 {
-    if (cycle->open)
-        end_overrun(cycle);
+    size_t pulled = take_vehicles(cycle, vehicles, count);
+    recount_pending(cycle);
+    size_t under_way = fleet_slots_under_way(&cycle->slots, FLEET_ANY_CYCLE);
+    if (under_way > 0 && !may_overrun(cycle, under_way))
+        return;
     cycle->number++;
     cycle->pending = 0;
     cycle->open = true;
     cycle->started_us = monotonic(cycle);
-    cycle->totals = (struct cycle_totals){.vehicles = take_vehicles(cycle, vehicles, count)};
+    cycle->totals = (struct cycle_totals){.vehicles = pulled};
     cycle_log_start(cycle->scene->log, cycle->totals.vehicles);
     for (size_t i = 0; i < count; i++) {
         struct fleet_slot *slot = fleet_slots_find(&cycle->slots, vehicles[i].vehicle_id);
@@ -314,6 +362,7 @@ static void on_tick(void *context, uint64_t times)
     }
     cycle->away_ms = 0;
     loop_timer_set(cycle->timer, cycle->scene->settings->sync_interval_s * S_MS, 0);
+    cycle->next_us = monotonic(cycle) + cycle->scene->settings->sync_interval_s * US_PER_S;
     if (cycle->between)
         cycle->between = false; /* what is on its way is this cycle's */
     else if (cycle->loading)

@@ -1,7 +1,8 @@
 /* When each vehicle has its turn: a cycle every sync_interval_s, all vehicles side by side, the dead and
  * those that are too slow again and again with back-off (doubled from one interval up to CYCLE_BACKOFF_MAX_S,
- * with jitter). A cycle that overruns is not started twice: a vehicle whose turn goes on is left out, and so
- * is everything while PostgreSQL is away. Threads: the loop's. */
+ * with jitter). A cycle that overruns is not started twice: a vehicle whose turn goes on is left out of the
+ * next one, which is none when nobody else could begin; each cycle ends with its own last vehicle's turn, and
+ * that is how long it took. Nothing begins while PostgreSQL is away. Threads: the loop's. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_CYCLE_H
 #define SERVER_TOOLS_SYNC_SERVICE_CYCLE_H
 

@@ -45,3 +45,8 @@ void cycle_log_done(const struct log *log, const struct cycle_totals *totals, in
     else
         log_info(log, "Cycle done in %.1fs — sleeping %.1fs", took_s, (double)sleep_us / US_PER_S);
 }
+
+void cycle_log_overrun(const struct log *log, int64_t took_us)
+{
+    log_info(log, "A cycle that overran done in %.1fs", (double)took_us / US_PER_S);
+}

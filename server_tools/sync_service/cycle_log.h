@@ -14,5 +14,7 @@ void cycle_log_turn(const struct log *log, size_t vehicles, const char *name,
                     const struct turn_result *result, bool changed);
 /* sleep_us: until the next one; below 0: there is none. */
 void cycle_log_done(const struct log *log, const struct cycle_totals *totals, int64_t sleep_us);
+/* Of one that another one followed before its last vehicle's turn was over. */
+void cycle_log_overrun(const struct log *log, int64_t took_us);
 
 #endif

@@ -109,6 +109,16 @@ void fleet_slots_drop_others(struct fleet_slots *slots)
     slots->count = kept;
 }
 
+size_t fleet_slots_under_way(const struct fleet_slots *slots, uint64_t number)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct fleet_slot *slot = slots->list[i];
+        count += slot->running && (number == FLEET_ANY_CYCLE || slot->number == number);
+    }
+    return count;
+}
+
 int64_t fleet_backoff_us(unsigned failures, int64_t interval_s, uint32_t random)
 {
     if (failures == 0)

@@ -5,6 +5,10 @@
 
 #include "server_tools/sync_service/cycle.h"
 
+/* Cycles have the numbers 1, 2, ... */
+#define FLEET_NO_CYCLE  UINT64_C(0)
+#define FLEET_ANY_CYCLE UINT64_MAX
+
 struct fleet_slot {
     struct cycle *cycle;
     int64_t vehicle_id;
@@ -12,7 +16,8 @@ struct fleet_slot {
     struct puller *puller; /* NULL: none yet */
     bool is_ours;          /* in the list that was loaded last */
     bool running;
-    unsigned number;   /* of the cycle that its turn belongs to */
+    uint64_t number;          /* of the cycle that its turn belongs to, or FLEET_NO_CYCLE */
+    int64_t cycle_started_us; /* that cycle, monotonic */
     unsigned failures; /* turns in a row that brought nothing because the vehicle was silent or too slow */
     bool had_turn;     /* the next is how it ended */
     enum turn_status last_status;
@@ -31,6 +36,8 @@ void fleet_slots_clear(struct fleet_slots *slots); /* frees pullers too */
 struct fleet_slot *fleet_slots_take(struct fleet_slots *slots, const struct vehicle *vehicle,
                                     struct error *err) MUST_USE;
 struct fleet_slot *fleet_slots_find(const struct fleet_slots *slots, int64_t vehicle_id); /* or NULL */
+/* How many turns of that cycle are under way; of FLEET_ANY_CYCLE: how many at all. */
+size_t fleet_slots_under_way(const struct fleet_slots *slots, uint64_t number);
 /* Those that are not ours any more go, and what they do is called off. */
 void fleet_slots_drop_others(struct fleet_slots *slots);
 

@@ -28,9 +28,10 @@ static const struct family {
                                  "Readings put aside because their time had not come yet."},
     [METRIC_WIRE_BYTES] = {"telehaul_sync_wire_bytes_total", "",
                            "Bytes of answers as they came over the wire, packed or not."},
-    [METRIC_CYCLES] = {"telehaul_sync_cycles_total", "", "Cycles that ended."},
+    [METRIC_CYCLES] = {"telehaul_sync_cycles_total", "",
+                       "Cycles that ended, each with the turn of its last vehicle."},
     [METRIC_CYCLES_OVERRUN] = {"telehaul_sync_cycles_overrun_total", "",
-                               "Cycles that were due while the one before went on."},
+                               "Cycles that were due while turns of one before went on."},
     [METRIC_NOTICES_SENT_EMAIL] = {"telehaul_sync_notices_sent_total", "{channel=\"email\"}",
                                    "Notices to people that the other side has taken."},
     [METRIC_NOTICES_SENT_WEBHOOK] = {"telehaul_sync_notices_sent_total", "{channel=\"webhook\"}", NULL},
@@ -66,7 +67,9 @@ static const struct family {
                                        "How long the oldest notice waits that might have been sent."},
     [METRIC_ROLLOUTS_PAUSED] = {"telehaul_sync_rollouts_paused", "",
                                 "Rollouts that stand still until somebody decides."},
-    [METRIC_LAST_CYCLE_SECONDS] = {"telehaul_sync_last_cycle_seconds", "", "How long the last cycle took."},
+    [METRIC_LAST_CYCLE_SECONDS] =
+        {"telehaul_sync_last_cycle_seconds", "",
+         "How long the cycle took that ended last, until its last vehicle's turn was over."},
     [METRIC_LAST_CYCLE_TIME_SECONDS] = {"telehaul_sync_last_cycle_timestamp_seconds", "",
                                         "When the last cycle ended, Unix time."},
 };

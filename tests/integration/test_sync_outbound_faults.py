@@ -212,6 +212,23 @@ def test_a_turn_that_overruns_is_not_started_twice_and_the_others_go_on(service,
     assert "are left out of this one" in service.log()
 
 
+def test_a_cycle_takes_as_long_as_its_last_vehicle(service, vehicle):
+    home = threading.Event()
+
+    def slow(_, own):
+        home.wait(100)
+        own()
+    vehicle.hooks["/status"] = slow
+    add(service, vehicle)
+    service.start()
+    skipped = "no new cycle: 1 vehicle(s) are still under way"
+    wait_until(lambda: service.log().count(skipped) >= 2, "cycles that nobody could begin")  # an interval lies between them
+    assert service.log().count("Starting sync cycle") == 1 and "Cycle done" not in service.log()
+    home.set()
+    wait_until(lambda: "Cycle done" in service.log(), "the end of the cycle")
+    assert float(re.search(r"Cycle done in ([0-9.]+)s", service.log())[1]) >= 1
+
+
 def test_the_dead_are_asked_less_and_less_and_come_back(service, vehicle):
     add(service, vehicle)
     port = free_port()

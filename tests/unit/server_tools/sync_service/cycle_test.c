@@ -38,6 +38,7 @@ static void each_vehicle_has_one_turn_in_a_cycle(void **state)
     assert_int_equal(world_count(world, METRIC_TURNS_ERROR), 1);
 }
 
+/* A cycle's time is until its last vehicle's turn has ended, whatever began meanwhile. */
 static void a_cycle_that_overruns_is_not_started_twice(void **state)
 {
     struct cycle_world *world = *state;
@@ -48,15 +49,67 @@ static void a_cycle_that_overruns_is_not_started_twice(void **state)
     assert_int_equal(world->machines[1].turns, 2);
     assert_int_equal(world->machines[2].turns, 1);
     assert_int_equal(world_count(world, METRIC_CYCLES_OVERRUN), 1);
-    assert_int_equal(world_said(world, "1 vehicle(s) are left out of this one"), 1);
-    world_end_turn(world, 2, TURN_WELL); /* of the cycle before: the one that is open goes on */
-    assert_int_equal(world_count(world, METRIC_CYCLES), 0);
+    assert_int_equal(world_said(world, "the cycle before is not done: 1 vehicle(s) are left out of this one"),
+                     1);
+    world_pass(world, 1);
     world_end_turn(world, 1, TURN_WELL);
     assert_int_equal(world_count(world, METRIC_CYCLES), 1);
+    assert_int_equal(world_said(world, "Cycle done in 1.0s — sleeping 9.0s\n"), 1);
+    world_pass(world, 2);
+    world_end_turn(world, 2, TURN_WELL); /* of the cycle before */
+    assert_int_equal(world_count(world, METRIC_CYCLES), 2);
+    assert_int_equal(world_said(world, "A cycle that overran done in 13.0s\n"), 1);
+    assert_int_equal(world->metrics.gauges[METRIC_LAST_CYCLE_SECONDS], 13);
     world_pass_to(world, 2 * INTERVAL_S);
     assert_int_equal(world->machines[1].turns, 3);
     assert_int_equal(world->machines[2].turns, 2);
     assert_int_equal(world_count(world, METRIC_CYCLES_OVERRUN), 1);
+}
+
+static void nothing_begins_while_everybody_is_under_way(void **state)
+{
+    struct cycle_world *world = *state;
+    world_fleet(world, 1);
+    begin(world);
+    world_pass_to(world, 3 * INTERVAL_S + 4);
+    assert_int_equal(world->machines[1].turns, 1);
+    assert_int_equal(world_said(world, "Starting sync cycle"), 1);
+    assert_int_equal(world_said(world, "no new cycle: 1 vehicle(s) are still under way\n"), 3);
+    assert_int_equal(world_said(world, "Cycle done"), 0);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 0);
+    assert_int_equal(world_count(world, METRIC_CYCLES_OVERRUN), 3);
+    world_end_turn(world, 1, TURN_WELL);
+    assert_int_equal(world_said(world, "Cycle done in 34.0s — sleeping 6.0s\n"), 1);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 1);
+    assert_int_equal(world->metrics.gauges[METRIC_LAST_CYCLE_SECONDS], 34);
+    world_pass_to(world, 4 * INTERVAL_S);
+    assert_int_equal(world->machines[1].turns, 2);
+    assert_int_equal(world_count(world, METRIC_CYCLES_OVERRUN), 3);
+}
+
+/* Three cycles at a time: each ends with its own last vehicle. */
+static void each_cycle_ends_with_the_last_vehicle_of_its_own(void **state)
+{
+    struct cycle_world *world = *state;
+    world_fleet(world, 4);
+    begin(world);
+    world_end_turn(world, 3, TURN_WELL);
+    world_end_turn(world, 4, TURN_WELL);
+    world_pass_to(world, INTERVAL_S);
+    world_end_turn(world, 4, TURN_WELL);
+    world_pass_to(world, 2 * INTERVAL_S);
+    assert_int_equal(world_said(world, "2 vehicle(s) are left out"), 1);
+    assert_int_equal(world_said(world, "3 vehicle(s) are left out"), 1);
+    world_end_turn(world, 1, TURN_WELL);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 0); /* the first one's other vehicle goes on */
+    world_end_turn(world, 3, TURN_WELL);
+    assert_int_equal(world->metrics.gauges[METRIC_LAST_CYCLE_SECONDS], 10);
+    world_end_turn(world, 2, TURN_WELL);
+    assert_int_equal(world->metrics.gauges[METRIC_LAST_CYCLE_SECONDS], 20);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 2);
+    world_end_turn(world, 4, TURN_WELL);
+    assert_int_equal(world->metrics.gauges[METRIC_LAST_CYCLE_SECONDS], 0);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 3);
 }
 
 static void without_room_for_readings_nobody_is_asked(void **state)
@@ -189,9 +242,15 @@ static void a_vehicle_that_is_ours_no_more_is_called_off(void **state)
     assert_null(world->machines[3].puller);
     assert_int_equal(world->machines[1].turns, 1);
     world_end_turn(world, 1, TURN_WELL);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 1); /* it does not wait for the others */
     world_pass_to(world, 2 * INTERVAL_S);
     world_end_turn(world, 1, TURN_WELL);
-    assert_int_equal(world_count(world, METRIC_CYCLES), 2); /* the second and the third */
+    assert_int_equal(world_count(world, METRIC_CYCLES), 2);
+    world_pass_to(world, 3 * INTERVAL_S);
+    world->keeper.count = 0;
+    world_pass_to(world, 4 * INTERVAL_S);
+    assert_null(world->machines[1].puller);
+    assert_int_equal(world_count(world, METRIC_CYCLES), 4); /* one whose vehicles are all gone, one of none */
 }
 
 static void another_transport_begins_anew(void **state)
@@ -334,6 +393,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_vehicle_has_one_turn_in_a_cycle),
         TEST(a_cycle_that_overruns_is_not_started_twice),
+        TEST(nothing_begins_while_everybody_is_under_way),
+        TEST(each_cycle_ends_with_the_last_vehicle_of_its_own),
         TEST(without_room_for_readings_nobody_is_asked),
         TEST(a_vehicle_that_cannot_be_begun_holds_up_nobody),
         TEST(who_is_silent_is_asked_less_and_less_but_within_the_limit),
