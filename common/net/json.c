@@ -220,6 +220,23 @@ bool json_get_string(struct json_value value, char *out, size_t out_bytes)
     return true;
 }
 
+bool json_get_cut_string(struct json_value value, char *out, size_t out_bytes)
+{
+    struct json_chars chars;
+    size_t size = 0;
+    int byte;
+    if (!is_type(value, JSON_STRING))
+        return false;
+    json_chars_init(&chars, token_text(value.json, token_of(value)));
+    while ((byte = json_chars_next(&chars)) >= 0 && size + 1 < out_bytes)
+        out[size++] = byte == 0 ? '?' : (char)byte;
+    /* what did not fit is inside a character: its beginning goes too */
+    while (byte >= 0 && (byte & 0xc0) == 0x80 && size > 0)
+        byte = (unsigned char)out[--size];
+    out[size] = '\0';
+    return true;
+}
+
 bool json_append_string(struct json_value value, struct buf *out)
 {
     size_t size;

@@ -57,7 +57,9 @@ bool json_get_double(struct json_value value, double *out) MUST_USE;
 bool json_is_null(struct json_value value);
 /* Decodes the escapes into out with a NUL; false when it does not fit or holds U+0000. */
 bool json_get_string(struct json_value value, char *out, size_t out_bytes) MUST_USE;
-/* The same, appended to a buffer. */
+/* As much of it as fits, cut behind a whole character; U+0000 becomes '?'. out_bytes: at least 1. */
+bool json_get_cut_string(struct json_value value, char *out, size_t out_bytes) MUST_USE;
+/* As json_get_string, appended to a buffer. */
 bool json_append_string(struct json_value value, struct buf *out) MUST_USE;
 /* The raw text of any value. */
 struct view json_raw(struct json_value value);

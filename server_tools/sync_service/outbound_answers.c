@@ -1,13 +1,12 @@
 #include "server_tools/sync_service/outbound_answers.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "common/base/text.h"
 #include "common/net/json.h"
 #include "common/wire/members.h"
-
-enum { TEXT_MAX_BYTES = 4096 };
 
 static struct json *parse_object(struct view body, size_t max_bytes, struct error *err)
 {
@@ -30,15 +29,8 @@ static bool read_text(struct json_value object, const char *key, char *out, size
     out[0] = '\0';
     if (!json_present(member) || json_is_null(member))
         return true;
-    SCOPE_BUF struct buf text = BUF_LIMIT(TEXT_MAX_BYTES);
-    if (json_type_of(member) != JSON_STRING || !json_append_string(member, &text))
-        return error_set(err, ERR_PROTOCOL, "member `%s`: expected a text of at most %d bytes", key,
-                         TEXT_MAX_BYTES);
-    size_t size = text.size < out_bytes ? text.size : out_bytes - 1;
-    while (size > 0 && size < text.size && ((unsigned char)text.data[size] & 0xc0) == 0x80)
-        size--;
-    memcpy(out, text.size > 0 ? text.data : "", size);
-    out[size] = '\0';
+    if (!json_get_cut_string(member, out, out_bytes))
+        return error_set(err, ERR_PROTOCOL, "member `%s`: expected a text", key);
     text_make_printable(out);
     return true;
 }
@@ -79,45 +71,54 @@ bool outbound_status_read(struct view body, struct outbound_status *out, struct 
 
 /* ---- arrays ---- */
 
-/* One element; out: calloc'ed. */
+/* One element; out: zeroes, or what another one that failed has left. */
 typedef bool read_element(struct json_value element, void *out, struct error *err);
 
 struct array_kind {
     const char *member;
     size_t element_bytes, max;
     read_element *read;
-    int (*compare)(const void *a, const void *b);
-    const char *twice;
 };
 
-static bool sorted_has_twice(const struct array_kind *kind, void *elements, size_t count)
+static void leave_out(struct outbound_left_out *left_out, const struct error *why)
 {
-    char *at = elements;
-    qsort(elements, count, kind->element_bytes, kind->compare);
-    for (size_t i = 1; i < count; i++)
-        if (kind->compare(at + (i - 1) * kind->element_bytes, at + i * kind->element_bytes) == 0)
-            return true;
-    return false;
+    if (left_out->count++ == 0)
+        left_out->first = *why;
 }
 
+static bool read_one(const struct array_kind *kind, struct json_value element, size_t i, void *out,
+                     struct error *err)
+{
+    if (json_type_of(element) != JSON_OBJECT)
+        return error_set(err, ERR_PROTOCOL, "element %zu: expected an object", i);
+    return kind->read(element, out, err) || error_wrap(err, "element %zu", i);
+}
+
+/* left_out: NULL when an element that cannot be taken spoils the others. */
 static bool read_elements(const struct array_kind *kind, struct json_value array, void *elements,
-                          size_t count, struct error *err)
+                          size_t *count, struct outbound_left_out *left_out, struct error *err)
 {
     struct json_value at = {0};
     char *out = elements;
-    for (size_t i = 0; i < count && json_next(array, &at, NULL); i++) {
-        if (json_type_of(at) != JSON_OBJECT)
-            return error_set(err, ERR_PROTOCOL, "`%s`, element %zu: expected an object", kind->member, i);
-        if (!kind->read(at, out + i * kind->element_bytes, err))
-            return error_wrap(err, "`%s`, element %zu", kind->member, i);
+    size_t taken = 0;
+    for (size_t i = 0; json_next(array, &at, NULL); i++) {
+        struct error why;
+        if (read_one(kind, at, i, out + taken * kind->element_bytes, &why)) {
+            taken++;
+        } else if (left_out != NULL) {
+            leave_out(left_out, &why);
+        } else {
+            *err = why;
+            return error_wrap(err, "`%s`", kind->member);
+        }
     }
-    if (sorted_has_twice(kind, elements, count))
-        return error_set(err, ERR_PROTOCOL, "`%s`: %s comes twice", kind->member, kind->twice);
+    *count = taken;
     return true;
 }
 
 /* malloc'ed; NULL: it failed. */
-static void *read_array(const struct array_kind *kind, struct view body, size_t *count, struct error *err)
+static void *read_array(const struct array_kind *kind, struct view body, size_t *count,
+                        struct outbound_left_out *left_out, struct error *err)
 {
     SCOPE_JSON struct json *json = parse_object(body, OUTBOUND_ANSWER_MAX_BYTES, err);
     if (json == NULL)
@@ -138,11 +139,10 @@ static void *read_array(const struct array_kind *kind, struct view body, size_t 
         error_set(err, ERR_MEMORY, "no memory for %zu elements", found);
         return NULL;
     }
-    if (!read_elements(kind, array, elements, found, err)) {
+    if (!read_elements(kind, array, elements, count, left_out, err)) {
         free(elements);
         return NULL;
     }
-    *count = found;
     return elements;
 }
 
@@ -195,31 +195,74 @@ static bool read_alarm(struct json_value element, void *out, struct error *err)
            read_time_or_null(element, "resolved_at", &alarm->resolved_us, err);
 }
 
+/* By number, of one alarm the latest end first; the rest makes no difference but that of chance. */
 static int compare_alarms(const void *a, const void *b)
 {
     const struct job_alarm *left = a;
     const struct job_alarm *right = b;
-    return (left->alarm_id > right->alarm_id) - (left->alarm_id < right->alarm_id);
+    if (left->alarm_id != right->alarm_id)
+        return left->alarm_id < right->alarm_id ? -1 : 1;
+    if (left->resolved_us != right->resolved_us)
+        return left->resolved_us > right->resolved_us ? -1 : 1;
+    if (left->raised_us != right->raised_us)
+        return left->raised_us < right->raised_us ? -1 : 1;
+    return strcmp(left->message, right->message);
+}
+
+static size_t drop_twice(struct job_alarm *alarms, size_t count, struct outbound_left_out *left_out)
+{
+    size_t kept = 0;
+    if (count > 1)
+        qsort(alarms, count, sizeof(*alarms), compare_alarms);
+    for (size_t i = 0; i < count; i++) {
+        struct error why;
+        if (kept == 0 || alarms[kept - 1].alarm_id != alarms[i].alarm_id) {
+            alarms[kept++] = alarms[i];
+            continue;
+        }
+        error_set(&why, ERR_PROTOCOL, "alarm_id %" PRId64 " comes twice", alarms[i].alarm_id);
+        leave_out(left_out, &why);
+    }
+    return kept;
+}
+
+static bool channels_have_twice(struct job_channel *channels, size_t count)
+{
+    if (count > 1)
+        qsort(channels, count, sizeof(*channels), compare_channels);
+    for (size_t i = 1; i < count; i++)
+        if (channels[i - 1].remote_id == channels[i].remote_id)
+            return true;
+    return false;
 }
 
 bool outbound_channels_read(struct view body, struct job_channel **channels, size_t *count, struct error *err)
 {
-    static const struct array_kind kind = {"channels",   sizeof(struct job_channel), CHANNEL_BOOK_MAX,
-                                           read_channel, compare_channels,           "a channel_id"};
-    void *elements = read_array(&kind, body, count, err);
-    if (elements == NULL)
+    static const struct array_kind kind = {"channels", sizeof(struct job_channel), CHANNEL_BOOK_MAX,
+                                           read_channel};
+    size_t found;
+    SCOPE_FREE struct job_channel *taken = read_array(&kind, body, &found, NULL, err);
+    if (taken == NULL)
         return false;
-    *channels = elements;
+    if (channels_have_twice(taken, found))
+        return error_set(err, ERR_PROTOCOL, "`channels`: a channel_id comes twice");
+    *channels = POINTER_TAKE(taken);
+    *count = found;
     return true;
 }
 
-bool outbound_alarms_read(struct view body, struct job_alarm **alarms, size_t *count, struct error *err)
+bool outbound_alarms_read(struct view body, struct job_alarm **alarms, size_t *count,
+                          struct outbound_left_out *left_out, struct error *err)
 {
-    static const struct array_kind kind = {"alarms",   sizeof(struct job_alarm), CENTRAL_ALARMS_MAX,
-                                           read_alarm, compare_alarms,           "an alarm_id"};
-    void *elements = read_array(&kind, body, count, err);
-    if (elements == NULL)
+    static const struct array_kind kind = {"alarms", sizeof(struct job_alarm), CENTRAL_ALARMS_MAX,
+                                           read_alarm};
+    struct outbound_left_out left = {.count = 0};
+    size_t found;
+    struct job_alarm *taken = read_array(&kind, body, &found, &left, err);
+    if (taken == NULL)
         return false;
-    *alarms = elements;
+    *count = drop_twice(taken, found, &left);
+    *alarms = taken;
+    *left_out = left;
     return true;
 }

@@ -25,7 +25,14 @@ bool outbound_status_read(struct view body, struct outbound_status *out, struct 
 bool outbound_channels_read(struct view body, struct job_channel **channels, size_t *count,
                             struct error *err) MUST_USE;
 
+/* Elements that cannot be taken as they are. */
+struct outbound_left_out {
+    size_t count;
+    struct error first; /* which, and why: "element 3: member `raised_at`: expected a time" */
+};
+/* By alarm_id. An element that cannot be taken is left out, so that it keeps none of the others away; of one
+ * alarm that comes several times the one that ended last is taken. */
 bool outbound_alarms_read(struct view body, struct job_alarm **alarms, size_t *count,
-                          struct error *err) MUST_USE;
+                          struct outbound_left_out *left_out, struct error *err) MUST_USE;
 
 #endif

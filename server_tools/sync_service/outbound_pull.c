@@ -1,7 +1,7 @@
 /* One live turn: /status, /channels, /data, /alarms, and all of it in one transaction.
  *
  *   status --failed--> commit (journal: timeout, error)
- *     | ok
+ *     | ok        \--its store cannot be read--> commit (journal: error)
  *   channels (failed: a note)
  *   live --truncated--> live again, shorter; the rest is a gap
  *     | --failed--> commit (journal)
@@ -19,6 +19,28 @@ static void ask_ahead(struct outbound *outbound);
 static void ask_alarms(struct outbound *outbound);
 
 /* ---- /status ---- */
+
+/* What it would say of a store that it cannot read is no answer: empty is not home. Nor is what a gap's piece
+ * that is under way brings. */
+static void fail_without_store(struct outbound *outbound)
+{
+    struct error err;
+    error_set(&err, ERR_PROTOCOL, TURN_NO_STORE, "db_ok is false");
+    outbound_gap_stop(outbound);
+    outbound_turn_fail(outbound, &err);
+}
+
+static void note_its_name(struct outbound *outbound)
+{
+    struct outbound_turn *turn = &outbound->turn;
+    if (outbound->calls_itself[0] != '\0' && strcmp(outbound->calls_itself, turn->status.name) != 0) {
+        char text[TURN_NOTE_BYTES];
+        outbound_note(text, "it calls itself `%.60s`, and `%.60s` before: is it the same machine?",
+                      turn->status.name, outbound->calls_itself);
+        outbound_turn_note(&turn->result, text);
+    }
+    memcpy(outbound->calls_itself, turn->status.name, sizeof(outbound->calls_itself));
+}
 
 static void on_status(struct outbound *outbound, struct view body, const struct error *err)
 {
@@ -39,14 +61,11 @@ static void on_status(struct outbound *outbound, struct view body, const struct 
     turn->now_us = clock_utc_us(outbound->scene->clock);
     memcpy(result->software_version, turn->status.software_version, sizeof(result->software_version));
     result->db = turn->status.db_ok ? TURN_DB_OK : TURN_DB_FAILED;
-    if (outbound->calls_itself[0] != '\0' && strcmp(outbound->calls_itself, turn->status.name) != 0) {
-        char text[TURN_NOTE_BYTES];
-        outbound_note(text, "it calls itself `%.60s`, and `%.60s` before: is it the same machine?",
-                      turn->status.name, outbound->calls_itself);
-        outbound_turn_note(result, text);
-    }
-    memcpy(outbound->calls_itself, turn->status.name, sizeof(outbound->calls_itself));
-    ask_channels(outbound);
+    note_its_name(outbound);
+    if (turn->status.db_ok)
+        ask_channels(outbound);
+    else
+        fail_without_store(outbound);
 }
 
 static void ask_status(struct outbound *outbound)
@@ -268,15 +287,27 @@ static void alarms_failed(struct outbound *outbound, const struct error *err)
     outbound_turn_note(&outbound->turn.result, err->text);
 }
 
+/* They are not asked for again: this is all that is heard of them. */
+static void note_left_out(struct outbound_turn *turn, size_t taken, const struct outbound_left_out *left_out)
+{
+    char text[TURN_NOTE_BYTES];
+    outbound_note(text, "/alarms: %zu of %zu left out: %s", left_out->count, taken + left_out->count,
+                  left_out->first.text);
+    outbound_turn_note(&turn->result, text);
+}
+
 static void on_alarms(struct outbound *outbound, struct view body, const struct error *err)
 {
     struct outbound_turn *turn = &outbound->turn;
     struct write_job *job = turn->batch.last;
+    struct outbound_left_out left_out = {.count = 0};
     struct error why;
-    if (err == NULL && !outbound_alarms_read(body, &job->alarms, &job->alarm_count, &why)) {
+    if (err == NULL && !outbound_alarms_read(body, &job->alarms, &job->alarm_count, &left_out, &why)) {
         error_wrap(&why, "/alarms");
         err = &why;
     }
+    if (left_out.count > 0)
+        note_left_out(turn, job->alarm_count, &left_out);
     turn->alarms_came = err == NULL;
     if (err != NULL)
         alarms_failed(outbound, err);
@@ -322,7 +353,9 @@ static void begin_turn(struct outbound *outbound)
     turn->get.wire_bytes = 0;
     turn->batch = (struct outbound_batch){.last = outbound_job(outbound, LANE_LIVE, &err)};
     bool begun = turn->batch.last != NULL;
-    if (begun && outbound->has_numbers)
+    if (begun && !vehicle_check(&outbound->vehicle, &err))
+        outbound_turn_fail(outbound, &err);
+    else if (begun && outbound->has_numbers)
         ask_status(outbound);
     else if (!begun || !outbound_channels_load(outbound, on_numbers, &err))
         outbound_turn_not_ours(outbound, &err);

@@ -68,3 +68,36 @@ def test_so_is_each_of_the_small_answers(service, vehicle, path):
     (status, rows, note), = service.journal("Truck-01")
     assert (status, rows) == (("error", 0) if path == "/status" else ("ok", 60)) and f"{path}: " in note
     assert service.database.query("select count(*) from alarms_log") == [(0 if path != "/channels" else 1,)]
+
+
+# ---- alarms among which some cannot be taken ----
+
+def alarms_home(service):
+    return service.database.query("select alarm_id, severity, message from alarms_log order by alarm_id")
+
+
+def test_a_message_that_is_too_long_is_cut_and_blocks_nothing(service, vehicle):
+    now = stand_still(vehicle)
+    vehicle.alarms = [alarm(1, now - 9 * US, message="x" + "ж" * 5000, severity="warning"), alarm(2, now - 8 * US),
+                      alarm(3, now - 7 * US, message="a\0b")]
+    add(service, vehicle)
+    service.once()
+    assert service.journal("Truck-01") == [("ok", 0, "")]
+    assert alarms_home(service) == [(1, "warning", "x" + "ж" * 127), (2, "critical", "fine"), (3, "critical", "a?b")]
+
+
+def test_alarms_that_cannot_be_taken_are_left_out_and_named(service, vehicle):
+    now = stand_still(vehicle)
+    vehicle.alarms = [alarm(1, now - 9 * US), alarm(-5, now - 8 * US), alarm("6", now - 8 * US), alarm(7, now - 8 * US, message=5),
+                      alarm(2, now - 7 * US), alarm(2, now - 7 * US)]
+    add(service, vehicle)
+    service.once()
+    (status, _, note), = service.journal("Truck-01")
+    assert status == "ok" and note.startswith("/alarms: 4 of 6 left out: element 1: member `alarm_id`"), note
+    assert alarms_home(service) == [(1, "critical", "fine"), (2, "critical", "fine")]
+    vehicle.frozen_us = now + 60 * US
+    vehicle.alarms = [alarm(8, now + 9 * US)]
+    service.once()
+    assert service.journal("Truck-01")[-1] == ("ok", 0, "")  # what was left out is not asked for again
+    assert vehicle.windows("/alarms")[-1][0] == vehicle.windows("/alarms")[0][1]
+    assert [each[0] for each in alarms_home(service)] == [1, 2, 8]

@@ -149,6 +149,49 @@ static void refuses_other_types_and_ranges(void **state)
     assert_int_equal(json_count(json_member(root, "n")), 0);
 }
 
+static void cuts_behind_a_whole_character(void **state)
+{
+    static const char text[] =
+        "{\"t\":\"a\\u00fcb\\ud83d\\ude9a\\u0000c\",\"n\":5,\"e\":\"\",\"l\":\"\\ud83d\\ude9a\"}";
+    static const char *const cut[] = {
+        "",
+        "a",
+        "a",
+        "a\xc3\xbc",
+        "a\xc3\xbc"
+        "b",
+        "a\xc3\xbc"
+        "b",
+        "a\xc3\xbc"
+        "b",
+        "a\xc3\xbc"
+        "b",
+        "a\xc3\xbc"
+        "b\xf0\x9f\x9a\x9a",
+        "a\xc3\xbc"
+        "b\xf0\x9f\x9a\x9a?",
+        "a\xc3\xbc"
+        "b\xf0\x9f\x9a\x9a?c",
+        "a\xc3\xbc"
+        "b\xf0\x9f\x9a\x9a?c",
+    };
+    (void)state;
+    SCOPE_JSON struct json *json = json_parse(view_of(text), MAX_BYTES, NULL);
+    struct json_value root = json_root(json);
+    char out[16] = "old";
+    assert_false(json_get_cut_string(json_member(root, "n"), out, sizeof(out)));
+    assert_false(json_get_cut_string(json_member(root, "absent"), out, sizeof(out)));
+    assert_string_equal(out, "old");
+    for (size_t size = 0; size < COUNT_OF(cut); size++) {
+        assert_true(json_get_cut_string(json_member(root, "t"), out, size + 1));
+        assert_string_equal(out, cut[size]);
+    }
+    assert_true(json_get_cut_string(json_member(root, "l"), out, 4)); /* not even the first one fits */
+    assert_string_equal(out, "");
+    assert_true(json_get_cut_string(json_member(root, "e"), out, sizeof(out)));
+    assert_string_equal(out, "");
+}
+
 static void walks_in_order(void **state)
 {
     (void)state;
@@ -196,10 +239,15 @@ static void says_what_it_needed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(limits_depth),   cmocka_unit_test(limits_bytes),
-        cmocka_unit_test(limits_tokens),  cmocka_unit_test(limits_keys),
-        cmocka_unit_test(reads_values),   cmocka_unit_test(refuses_other_types_and_ranges),
-        cmocka_unit_test(walks_in_order), cmocka_unit_test(says_what_it_needed),
+        cmocka_unit_test(limits_depth),
+        cmocka_unit_test(limits_bytes),
+        cmocka_unit_test(limits_tokens),
+        cmocka_unit_test(limits_keys),
+        cmocka_unit_test(reads_values),
+        cmocka_unit_test(refuses_other_types_and_ranges),
+        cmocka_unit_test(cuts_behind_a_whole_character),
+        cmocka_unit_test(walks_in_order),
+        cmocka_unit_test(says_what_it_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
