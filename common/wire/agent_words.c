@@ -47,6 +47,13 @@ static bool read_store(struct json_value root, struct agent_status *status, stru
            error_set(err, ERR_PROTOCOL, "member `store_id`: expected a UUID");
 }
 
+static bool read_agent(struct json_value root, struct agent_status *status, struct error *err)
+{
+    struct json_value said = json_member(root, "agent_id");
+    return !json_present(said) || json_is_null(said) ||
+           json_need_string(root, "agent_id", status->agent_id, sizeof(status->agent_id), err);
+}
+
 /* Nothing hangs on it but a note that the clocks differ: an agent may leave it out. */
 static void read_clock(struct json_value root, struct agent_status *status)
 {
@@ -75,12 +82,13 @@ bool agent_status_read(struct view body, struct agent_status *out, struct error 
     struct agent_status status = {.next_seq = 0};
     if (json == NULL ||
         !json_need_string(json_root(json), "version", status.version, sizeof(status.version), err) ||
-        !read_store(json_root(json), &status, err)) {
+        !read_agent(json_root(json), &status, err) || !read_store(json_root(json), &status, err)) {
         if (err != NULL)
             err->code = ERR_PROTOCOL;
         return false;
     }
     text_make_printable(status.version);
+    text_make_printable(status.agent_id);
     read_clock(json_root(json), &status);
     status.zstd = offers(json_root(json), "export_formats", "zstd");
     status.alarms = offers(json_root(json), "export_streams", "alarms");

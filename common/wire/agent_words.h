@@ -21,6 +21,7 @@ bool agent_answer_explain(unsigned status, struct view body, const char *what, e
 struct agent_status {
     char store_id[AGENT_STORE_ID_BYTES]; /* "": nothing was measured yet */
     char version[64];
+    char agent_id[AGENT_WORD_BYTES + 1]; /* who it says it is; "": it did not say */
     bool has_seq;     /* false: its readings come from a table and have none; next_seq says nothing */
     int64_t next_seq; /* the first that was not yet given */
     int64_t clock_us; /* the machine's time; INT64_MIN: it did not say */

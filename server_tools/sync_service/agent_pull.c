@@ -41,8 +41,6 @@ void agent_pull_end(struct agent_pull *pull)
 {
     struct agent_turn *turn = &pull->turn;
     const struct home_position *position = agent_home_position(pull->home);
-    if (turn->result.reached)
-        turn->status.seen_us = clock_utc_us(pull->scene->clock);
     if (pull->session != NULL && agent_session_is_new_agent(pull->session))
         snprintf(turn->status.agent_id, sizeof(turn->status.agent_id), "%s",
                  agent_session_agent_id(pull->session));
@@ -114,6 +112,27 @@ void agent_pull_small_failed(struct agent_pull *pull, const char *stream, const 
 
 /* ---- status ---- */
 
+/* Of the agent that is spoken to, and of no other. */
+static bool read_status(const struct agent_pull *pull, struct view body, struct agent_status *out,
+                        struct error *err)
+{
+    const char *known = agent_session_agent_id(pull->session);
+    if (!agent_status_read(body, out, err))
+        return error_wrap(err, "no good /status");
+    if (out->agent_id[0] == '\0' || strcmp(out->agent_id, known) == 0)
+        return true;
+    return error_set(err, ERR_PROTOCOL, "no good /status: its certificate says agent %s, this says %s", known,
+                     out->agent_id);
+}
+
+static bool check_position(struct agent_pull *pull, struct error *err)
+{
+    if (!pull->status.has_seq || furthest(pull) < pull->status.next_seq)
+        return true;
+    set_back(err, furthest(pull));
+    return false;
+}
+
 static bool check_position(struct agent_pull *pull, struct error *err)
 {
     if (!pull->status.has_seq || furthest(pull) < pull->status.next_seq)
@@ -143,12 +162,16 @@ static bool take_status(struct agent_pull *pull, const struct http_pool_answer *
     turn->result.reached = true;
     if (answer->status != 200)
         return agent_answer_explain(answer->status, answer->body, "GET /status", ERR_PROTOCOL, err);
-    if (!agent_status_read(answer->body, &pull->status, err))
-        return error_wrap(err, "no good /status");
+    struct agent_status status;
+    if (!read_status(pull, answer->body, &status, err))
+        return false;
+    int64_t now_us = clock_utc_us(pull->scene->clock);
+    pull->status = status;
+    turn->status.seen_us = now_us; /* nothing else proves that the vehicle itself is there */
     snprintf(turn->status.software_version, sizeof(turn->status.software_version), "%s",
              pull->status.version);
     if (pull->status.clock_us != INT64_MIN)
-        turn->status.clock_offset_us = pull->status.clock_us - clock_utc_us(pull->scene->clock);
+        turn->status.clock_offset_us = pull->status.clock_us - now_us;
     if (strcmp(pull->status.store_id, agent_home_position(pull->home)->store_id) != 0 &&
         pull->status.store_id[0] != '\0')
         begin_store(pull);

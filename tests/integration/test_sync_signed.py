@@ -1,6 +1,7 @@
 """sync_service over the signed session, from a real agent and from one of the tests' own, into a PostgreSQL of the tests'
 own. Every machine here is made up."""
 
+import base64
 import contextlib
 import threading
 import time
@@ -164,6 +165,65 @@ def test_without_a_key(service, agent):
     service.once(check=False)
     assert "AUTH_KEY_FILE" in service.journal("m1")[0][2]
     assert agent.requests == []
+
+
+# ---- when it was seen ----
+
+def last_seen(service):
+    (seen,), = service.database.query("select last_seen_at from vehicles")
+    return seen
+
+
+def another_challenge(request, _):
+    request.json(200, {"challenge": base64.b64encode(bytes(32)).decode(), "agent_id": "0" * 64, "expires_in": 60})
+
+
+# what a stranger, or a machine that is ill, does in place of a call
+NOT_SEEN = {
+    "another certificate": lambda agent: agent.new_certificate(),
+    "another's challenge": lambda agent: agent.hooks.update(challenge=another_challenge),
+    "a refused log-in": lambda agent: agent.hooks.update(auth=lambda request, _: request.json(401, {"error": "no"})),
+    "an error": lambda agent: agent.hooks.update(status=lambda request, _: request.json(503, {"error": "busy"})),
+    "garbage": lambda agent: agent.hooks.update(status=lambda request, _: request.raw(200, b"<html>")),
+    "a redirection": lambda agent: agent.hooks.update(
+        status=lambda request, _: request.raw(302, b"", {"Location": f"https://127.0.0.1:{agent.port}/update/status"})),
+    "a status without an end": lambda agent: agent.hooks.update(
+        status=lambda request, _: request.raw(200, b" " * (1 << 20) + b"{}")),
+    "the status of another agent": lambda agent: agent.hooks.update(status=lambda request, _: request.json(
+        200, {"version": "1.0.0", "agent_id": "0" * 64, "store_id": agent.store_id, "next_seq": ROWS + 1})),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_only_a_status_that_is_understood_moves_last_seen(service, agent, name):
+    add(service, agent)
+    service.once()
+    seen, known = last_seen(service), agent.agent_id
+    NOT_SEEN[name](agent)
+    service.once(check=False)
+    assert service.journal("m1")[-1][0] == "error"
+    assert last_seen(service) == seen
+    if agent.agent_id == known:
+        agent.hooks.clear()
+        service.once()
+        assert last_seen(service) > seen
+
+
+def test_a_machine_that_was_never_met_was_never_seen(service, agent):
+    add(service, agent, fingerprint=None)
+    service.once(check=False)
+    assert (service.journal("m1")[0][0], last_seen(service)) == ("error", None)
+
+
+def test_an_export_that_fails_after_a_good_status_was_seen(service, agent):
+    add(service, agent)
+    service.once()
+    seen = last_seen(service)
+    agent.rows += make_readings(7, first_seq=ROWS + 1)
+    agent.hooks["export"] = lambda request, _: request.json(503, {"error": "busy"})
+    service.once(check=False)
+    assert service.journal("m1")[-1][0] == "error"
+    assert last_seen(service) > seen
 
 
 # ---- the token ----

@@ -24,10 +24,12 @@ static void a_status_of_today_says_everything(void **state)
 {
     (void)state;
     struct agent_status status =
-        read_ok("{\"product\":\"telehaul\",\"version\":\"1.2.0\",\"store_id\":\"" STORE "\",\"next_seq\":77,"
+        read_ok("{\"product\":\"telehaul\",\"version\":\"1.2.0\",\"agent_id\":\"0a1b\",\"store_id\":\"" STORE
+                "\",\"next_seq\":77,"
                 "\"clock\":\"2026-02-22T10:00:00.000000Z\",\"export_formats\":[\"gzip\",\"zstd\"],"
                 "\"export_streams\":[\"readings\",\"alarms\",\"channels\",\"later\"]}");
     assert_string_equal(status.version, "1.2.0");
+    assert_string_equal(status.agent_id, "0a1b");
     assert_string_equal(status.store_id, STORE);
     assert_true(status.has_seq);
     assert_int_equal(status.next_seq, 77);
@@ -40,6 +42,7 @@ static void an_older_agent_offers_readings_in_gzip(void **state)
     (void)state;
     struct agent_status status = read_ok("{\"version\":\"1.0.0\",\"store_id\":\"" STORE "\",\"next_seq\":1}");
     assert_false(status.zstd || status.alarms || status.channels);
+    assert_string_equal(status.agent_id, "");
     assert_int_equal(status.clock_us, INT64_MIN);
 }
 
@@ -69,6 +72,7 @@ static void what_is_no_status_is_refused(void **state)
         "[]",
         "{\"store_id\":null}",
         "{\"version\":1,\"store_id\":null}",
+        "{\"version\":\"1\",\"agent_id\":7,\"store_id\":null}",
         "{\"version\":\"1\",\"store_id\":\"\",\"next_seq\":1}",
         "{\"version\":\"1\",\"store_id\":\"a b\",\"next_seq\":1}",
         "{\"version\":\"1\",\"store_id\":\"" STORE "&limit=1\",\"next_seq\":1}",

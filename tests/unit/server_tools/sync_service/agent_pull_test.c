@@ -292,7 +292,7 @@ static void whoever_says_nothing_was_not_reached_and_who_errs_was(void **state)
         struct error err = {.code = cases[i].code, .text = "so it went"};
         start_turn(world);
         answer_status(0, "", &err);
-        assert_int_equal(only_job(world)->status.seen_us != INT64_MIN, cases[i].reached);
+        assert_int_equal(only_job(world)->status.seen_us, INT64_MIN); /* nobody's /status was understood */
         fake_commit(&world->fake.writer, NULL);
         assert_int_equal(world->result.reached, cases[i].reached);
         assert_int_equal(world->result.status, cases[i].status);
@@ -311,12 +311,18 @@ static void a_status_that_is_none_ends_the_turn(void **state)
         {200, "<html>", "no good /status: byte 0: expected a value"},
         {200, "{\"version\":\"1\",\"store_id\":\"../x\",\"next_seq\":1}",
          "no good /status: member `store_id`: expected a UUID"},
+        {200, "{\"version\":\"1\",\"agent_id\":\"another\",\"store_id\":null,\"next_seq\":null}",
+         "no good /status: its certificate says agent "
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+         "abcdef, this says another"},
     };
     struct pull_world *world = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         start_turn(world);
         answer_status(cases[i].status, cases[i].body, NULL);
         assert_string_equal(question.asked, "status");
+        assert_int_equal(only_job(world)->status.seen_us, INT64_MIN);
+        assert_string_equal(only_job(world)->status.software_version, "");
         fake_commit(&world->fake.writer, NULL);
         assert_int_equal(world->result.status, TURN_ERROR);
         assert_true(world->result.reached);
