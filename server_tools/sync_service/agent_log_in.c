@@ -40,7 +40,7 @@ void agent_peer_explain(const struct agent_peer *peer, const struct http_transfe
     if (!cert_agent_id(view_of(http_transfer_peer_cert_pem(transfer)), shown, NULL))
         snprintf(shown, sizeof(shown), "another one");
     error_set(err, ERR_DENIED,
-              "the agent at %s:%u is not the known one: its fingerprint was %s and is now %s; nothing was "
+              "the agent at %.80s:%u is not the known one: its fingerprint was %s and is now %s; nothing was "
               "sent. If the machine was set up again: `sync_service vehicle set %s --fingerprint HEX`",
               peer->host, (unsigned)peer->port, peer->agent_id, shown, peer->name);
 }

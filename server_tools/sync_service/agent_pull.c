@@ -201,6 +201,8 @@ static enum step_way ask_status(struct agent_pull *pull, struct error *err)
         .done = status_done,
         .context = pull,
     };
+    if (!vehicle_check(&pull->vehicle, err))
+        return STEP_FAILED;
     if (pull->session == NULL)
         pull->session = agent_session_new(pull->scene, err);
     if (pull->session == NULL || !agent_session_meet(pull->session, &pull->vehicle, err))

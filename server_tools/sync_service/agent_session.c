@@ -347,10 +347,6 @@ static void become(struct agent_session *session, const struct vehicle *vehicle,
 bool agent_session_meet(struct agent_session *session, const struct vehicle *vehicle, struct error *err)
 {
     const char *agent_id = agent_id_of(session, vehicle);
-    if (vehicle->host[0] == '\0')
-        return error_set(err, ERR_USAGE,
-                         "%s has no host: tell it with `sync_service vehicle set %s --host HOST`",
-                         vehicle->name, vehicle->name);
     if (agent_id[0] == '\0' && !vehicle->accept_new_agent)
         return error_set(err, ERR_DENIED,
                          "%s was never met: tell its agent_id, as its own screen or log shows it, with "

@@ -23,7 +23,7 @@ void agent_session_free(struct agent_session *session);
 
 /* Whom the next requests are for: before the first one, and again when the vehicle's row may have changed.
  * Another host, port or agent_id forgets the token. Copied. Errors: ERR_DENIED: its agent was never met and
- * may not be taken unseen; the text says what to do. ERR_USAGE: it has no host. */
+ * may not be taken unseen; the text says what to do. */
 bool agent_session_meet(struct agent_session *session, const struct vehicle *vehicle,
                         struct error *err) MUST_USE;
 /* Of the agent that is spoken to: the vehicle's, or the one that was taken at a first contact (it is pinned

@@ -177,12 +177,13 @@ static void on_turn(void *context, const struct turn_result *result)
         end_cycle(cycle);
 }
 
-/* NULL: nobody pulls it. */
+/* NULL: nobody pulls it. Of the signed transport without a host are those that an import made; of the Outbound
+ * API it is a mistake that its turn tells of. */
 static const struct puller_kind *kind_of(const struct vehicle *vehicle)
 {
-    if (vehicle->host[0] == '\0' || vehicle->transport == TRANSPORT_PUSH)
-        return NULL;
-    return vehicle->transport == TRANSPORT_AGENT ? &agent_puller : &outbound_puller;
+    if (vehicle->transport == TRANSPORT_OUTBOUND)
+        return &outbound_puller;
+    return vehicle->transport == TRANSPORT_AGENT && vehicle->host[0] != '\0' ? &agent_puller : NULL;
 }
 
 static bool is_due(const struct cycle *cycle, const struct fleet_slot *slot)

@@ -76,14 +76,19 @@ static const size_t numbers[] = {
 
 /* ---- what comes ---- */
 
-static bool read_texts(const struct pg_result *result, size_t row, struct vehicle *vehicle, struct error *err)
+/* What is too long is cut, and vehicle_check says so: not here, where only the log would hear of it. */
+static void read_texts(const struct pg_result *result, size_t row, struct vehicle *vehicle)
 {
+    vehicle->too_long = NULL;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (!text_copy((char *)vehicle + texts[i].offset, texts[i].bytes, pg_value(result, row, i)))
-            return error_set(err, ERR_INPUT, "its %s is longer than %zu bytes", texts[i].column,
-                             texts[i].bytes - 1); /* not what it is: a key is a secret */
+        char *text = (char *)vehicle + texts[i].offset;
+        struct view value = pg_value(result, row, i);
+        if (text_copy(text, texts[i].bytes, value))
+            continue;
+        vehicle->too_long = texts[i].column;
+        memcpy(text, value.data, texts[i].bytes - 1);
+        text_make_printable(text);
     }
-    return true;
 }
 
 static bool read_port(const struct pg_result *result, size_t row, size_t column, uint16_t *port,
@@ -92,9 +97,7 @@ static bool read_port(const struct pg_result *result, size_t row, size_t column,
     int64_t value;
     if (!pg_i64(result, row, column, &value, err))
         return false;
-    if (value < 1 || value > PORT_MAX)
-        return error_set(err, ERR_INPUT, "%lld is no port", (long long)value);
-    *port = (uint16_t)value;
+    *port = value < 1 || value > PORT_MAX ? 0 : (uint16_t)value;
     return true;
 }
 
@@ -130,8 +133,8 @@ static bool read_vehicle(const struct pg_result *result, size_t row, struct vehi
         !pg_i64(result, row, COLUMN_ACCEPT, &accept, err))
         return false;
     vehicle->accept_new_agent = accept != 0;
-    return (read_texts(result, row, vehicle, err) &&
-            read_transport(pg_value(result, row, COLUMN_TRANSPORT), &vehicle->transport, err) &&
+    read_texts(result, row, vehicle);
+    return (read_transport(pg_value(result, row, COLUMN_TRANSPORT), &vehicle->transport, err) &&
             read_port(result, row, COLUMN_AGENT_PORT, &vehicle->agent_port, err) &&
             read_port(result, row, COLUMN_API_PORT, &vehicle->api_port, err) &&
             read_numbers(result, row, vehicle, err)) ||

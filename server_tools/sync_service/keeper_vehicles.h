@@ -8,7 +8,7 @@
 
 /* Of those that are pulled (not `push`), by vehicle_id. holder: the leases that must be ours, NULL: any.
  * only: a client_id or a name, NULL: all. *vehicles: malloc'ed, the caller's. *unfit: rows that no vehicle
- * can be (too long, a port that is none) and are left out; why: of the first of them. Errors: those of
+ * can be (a transport that is none) and are left out; why: of the first of them. Errors: those of
  * pg_query, ERR_MEMORY. */
 bool vehicles_read(struct pg *pg, const char *holder, const char *only, struct vehicle **vehicles,
                    size_t *count, size_t *unfit, struct error *why, struct error *err) MUST_USE;

@@ -2,7 +2,7 @@
 
 #include "common/base/text.h"
 
-enum { SQL_MAX_BYTES = 16 * 1024, CELL_BYTES = 256, TIME_SHOWN_BYTES = 19 };
+enum { SQL_MAX_BYTES = 16 * 1024, CELL_BYTES = 512, TIME_SHOWN_BYTES = 19 };
 
 /* ---- for programs ---- */
 

@@ -44,6 +44,6 @@ notice_ways := $(addprefix server_tools/sync_service/,notice.c notice_email.c no
 $(foreach way,email telegram webhook,$(call unit,server_tools/sync_service/notice_$(way),$(notice_ways)))
 $(call unit,server_tools/sync_service/agent_turn,$(addprefix server_tools/sync_service/,agent_turn.c turn.c) $(agent_home_parts))
 $(call unit,server_tools/sync_service/agent_gap,server_tools/sync_service/agent_gap.c $(agent_home_parts))
-$(call unit,server_tools/sync_service/agent_pull,$(addprefix server_tools/sync_service/,agent_gap.c agent_pull.c agent_pull_steps.c agent_turn.c turn.c) \
+$(call unit,server_tools/sync_service/agent_pull,$(addprefix server_tools/sync_service/,agent_gap.c agent_pull.c agent_pull_steps.c agent_turn.c turn.c vehicle.c) \
 	$(agent_home_parts))
 $(call unit,server_tools/sync_service/listing,server_tools/sync_service/listing.c $(common_lib))

@@ -25,6 +25,7 @@ static bool take_line(const struct buf *text, char out[SECRET_OPTION_BYTES], str
     struct view line = text_cut(&rest, '\n');
     if (line.size > 0 && line.data[line.size - 1] == '\r')
         line.size--;
+    line = text_trim(line);
     return (line.size > 0 && rest.size == 0 && text_copy(out, SECRET_OPTION_BYTES, line)) ||
            error_set(err, ERR_USAGE, "expected one line with the secret and nothing else");
 }

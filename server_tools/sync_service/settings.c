@@ -61,12 +61,27 @@ static bool read_credentials(const struct config_file *table, const char *config
 
 /* ---- the environment ---- */
 
+/* Without the blanks and line ends around it, which a list of variables or a mounted file leaves there; empty:
+ * it counts as not set. */
+static struct view variable(const char *key)
+{
+    const char *value = getenv(key);
+    struct view text = view_of(value == NULL ? "" : value);
+    while (text.size > 0 && strchr(" \t\r\n", text.data[text.size - 1]) != NULL)
+        text.size--;
+    return text_trim(text);
+}
+
 static bool read_environment(const struct config_file *table, struct sync_settings *out, struct error *err)
 {
     for (size_t i = 0; i < sync_key_count; i++) {
-        const char *value = getenv(sync_keys[i].name);
-        if (value != NULL && value[0] != '\0' &&
-            !config_set(table, "the environment", sync_keys[i].name, view_of(value), out, err))
+        const char *key = sync_keys[i].name;
+        struct view value = variable(key);
+        if (value.size == 0)
+            continue;
+        if (memchr(value.data, '\n', value.size) != NULL || memchr(value.data, '\r', value.size) != NULL)
+            return error_set(err, ERR_USAGE, "the environment: %s: expected one line", key);
+        if (!config_set(table, "the environment", key, value, out, err))
             return false;
     }
     return true;
@@ -78,8 +93,7 @@ static const char url_name[] = "the database's address (DB_URL, DB_HOST, DB_NAME
 
 static bool is_in_environment(const char *key)
 {
-    const char *value = getenv(key);
-    return value != NULL && value[0] != '\0';
+    return variable(key).size > 0;
 }
 
 /* What the environment says of a part wins over the URL of the file: of two words for the same libpq takes

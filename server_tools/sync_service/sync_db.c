@@ -22,11 +22,22 @@ static bool take_role(struct pg *pg, struct error *err)
                    err);
 }
 
+static bool check_schema(struct pg *pg, struct error *err)
+{
+    SCOPE_PG_RESULT struct pg_result *found =
+        pg_query(pg, "SELECT to_regclass('vehicle_sync') IS NOT NULL", NULL, 0, false, err);
+    if (found == NULL)
+        return false;
+    return view_is(pg_value(found, 0, 0), "t") ||
+           error_set(err, ERR_NOT_FOUND,
+                     "the fleet's tables are not in this database: `sync_service migrate` makes them");
+}
+
 struct pg *sync_db_open(const char *db_url, struct error *err)
 {
     struct pg *pg = pg_open(db_url, "telehaul sync_service", err);
-    if (pg != NULL && take_role(pg, err) && postgres_prepare(pg, err) && postgres_prepare_plans(pg, err) &&
-        pg_exec(pg, "SET lock_timeout = " SYNC_DB_LOCK_WAIT, err))
+    if (pg != NULL && check_schema(pg, err) && take_role(pg, err) && postgres_prepare(pg, err) &&
+        postgres_prepare_plans(pg, err) && pg_exec(pg, "SET lock_timeout = " SYNC_DB_LOCK_WAIT, err))
         return pg;
     pg_close(pg);
     return NULL;

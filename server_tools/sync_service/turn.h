@@ -29,7 +29,7 @@ struct sync_scene {
 enum turn_status { TURN_OK, TURN_TIMEOUT, TURN_ERROR };
 const char *turn_status_word(enum turn_status status); /* "ok", "timeout", "error": as in the journal */
 
-enum { TURN_NOTE_BYTES = 256 };
+enum { TURN_NOTE_BYTES = JOB_NOTE_BYTES };
 enum turn_db { TURN_DB_UNKNOWN, TURN_DB_OK, TURN_DB_FAILED }; /* what its /status says of its store */
 
 struct turn_result {

@@ -1,5 +1,5 @@
-/* A vehicle as the tables have it (vehicles, vehicle_sync), read anew before each of its turns. Knows nothing
- * of transports or of SQL. */
+/* A vehicle as the tables have it (vehicles, vehicle_sync), read anew before each of its turns. Anybody may
+ * have written its row: vehicle_check says whether it can be asked. Knows nothing of SQL. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_VEHICLE_H
 #define SERVER_TOOLS_SYNC_SERVICE_VEHICLE_H
 
@@ -18,13 +18,14 @@ struct vehicle {
     int64_t vehicle_id;
     char client_id[CLIENT_ID_BYTES];
     char name[VEHICLE_NAME_BYTES];
-    char host[VEHICLE_HOST_BYTES]; /* "": none is known, and it is not pulled */
+    char host[VEHICLE_HOST_BYTES]; /* "": none is known */
     enum transport transport;
-    uint16_t agent_port, api_port;
+    uint16_t agent_port, api_port;   /* 0: what the table has is no port */
     char api_key[VEHICLE_KEY_BYTES]; /* "": VEHICLE_DEFAULT_API_KEY */
     char agent_id[SHA256_HEX_BYTES]; /* "": never met */
     bool accept_new_agent;           /* the first agent that answers is taken and pinned */
     int64_t silent_after_s;          /* 0: the service's default */
+    const char *too_long;            /* the column whose text was cut, a literal; NULL: none was */
 
     /* ---- how far it is home (INT64_MIN: NULL) ---- */
     /* Outbound, in the vehicle's own clock: everything before last_sync_us is home, and so is everything from
@@ -40,5 +41,10 @@ struct vehicle {
     int64_t last_seen_us;
     int64_t quarantined; /* readings whose time has not come yet */
 };
+
+/* A name, an IPv4 or an IPv6 address. Errors: ERR_USAGE, what a host is. */
+bool vehicle_host_ok(const char *host, struct error *err) MUST_USE;
+/* Whether its row lets it be asked by its transport. Errors: ERR_INPUT, which says what to set and how. */
+bool vehicle_check(const struct vehicle *vehicle, struct error *err) MUST_USE;
 
 #endif

@@ -84,7 +84,7 @@ struct setting {
 #define FROM(field) offsetof(struct command_line, field)
 static const struct setting settings[] = {
     {"name", "name", "text", FROM(name), check_name, false},
-    {"host", "host", "text", FROM(host), check_text, false},
+    {"host", "host", "text", FROM(host), vehicle_host_ok, false},
     {"transport", "transport", "text", FROM(transport), check_transport, false},
     {"kind", "kind", "text", FROM(kind), check_kind, false},
     {"agent-port", "agent_port", "int", FROM(agent_port), check_port, false},
@@ -144,7 +144,7 @@ static bool update(struct pg *pg, const struct command_line *line, const char *v
 /* ---- transactions ---- */
 
 /* id: of the vehicle. */
-typedef bool change(struct pg *pg, const struct command_line *line, char id[VEHICLE_ID_BYTES],
+typedef bool change(struct pg *pg, const struct command_scene *scene, char id[VEHICLE_ID_BYTES],
                     struct error *err);
 
 static bool describe(struct pg *pg, const char *id, struct buf *out, struct error *err)
@@ -170,7 +170,7 @@ static bool in_transaction(const struct command_scene *scene, change *run, struc
     if (pg == NULL || !pg_begin(pg, err))
         return false;
     if (pg_exec(pg, "SELECT set_config('app.user_role', 'superuser', true)", err) &&
-        run(pg, scene->line, id, err) && describe(pg, id, json, err))
+        run(pg, scene, id, err) && describe(pg, id, json, err))
         return pg_commit(pg, err);
     pg_rollback(pg);
     return false;
@@ -211,9 +211,22 @@ bool vehicle_find(struct pg *pg, const char *name, char id[VEHICLE_ID_BYTES], st
 
 /* ---- add ---- */
 
-static bool make(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+/* One that comes back is what it was, which nobody may have in mind any more. */
+static void say_transport(const struct command_scene *scene, struct view transport)
+{
+    const char *name = scene->line->words[0];
+    if (scene->line->transport == NULL && !view_is(transport, "outbound"))
+        log_warn(
+            scene->log,
+            "%s comes back with the transport %.*s that it had: `sync_service vehicle set %s --transport "
+            "agent|outbound|push` changes that",
+            name, VIEW_ARG(transport), name);
+}
+
+static bool make(struct pg *pg, const struct command_scene *scene, char vehicle_id[VEHICLE_ID_BYTES],
                  struct error *err)
 {
+    const struct command_line *line = scene->line;
     const char *name = line->words[0];
     const char *client_id = line->client_id != NULL ? line->client_id : name;
     const char *const params[] = {client_id, name};
@@ -222,7 +235,7 @@ static bool make(struct pg *pg, const struct command_line *line, char vehicle_id
                  "INSERT INTO vehicles (client_id, name, transport) VALUES ($1, $2, 'outbound')"
                  " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, added_at = excluded.added_at"
                  " WHERE EXISTS (SELECT FROM vehicle_sync s WHERE s.vehicle_id = vehicles.vehicle_id"
-                 " AND s.removed_at IS NOT NULL) RETURNING vehicle_id",
+                 " AND s.removed_at IS NOT NULL) RETURNING vehicle_id, transport",
                  params, COUNT_OF(params), false, err);
     if (made == NULL)
         return false;
@@ -231,6 +244,7 @@ static bool make(struct pg *pg, const struct command_line *line, char vehicle_id
                          "there is a vehicle %s already: `sync_service vehicle set` changes it", client_id);
     if (!text_copy(vehicle_id, VEHICLE_ID_BYTES, pg_value(made, 0, 0)))
         return error_set(err, ERR_INTERNAL, "its number");
+    say_transport(scene, pg_value(made, 0, 1));
     const char *id = vehicle_id;
     SCOPE_PG_RESULT struct pg_result *state =
         pg_query(pg,
@@ -256,9 +270,10 @@ bool command_vehicle_add(const struct command_scene *scene, struct buf *out, str
 
 /* ---- set, remove ---- */
 
-static bool alter(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+static bool alter(struct pg *pg, const struct command_scene *scene, char vehicle_id[VEHICLE_ID_BYTES],
                   struct error *err)
 {
+    const struct command_line *line = scene->line;
     if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;
@@ -274,9 +289,10 @@ bool command_vehicle_set(const struct command_scene *scene, struct buf *out, str
     return check_all(scene->line, err) && change_vehicle(scene, alter, "changed", "", out, err);
 }
 
-static bool take_out(struct pg *pg, const struct command_line *line, char vehicle_id[VEHICLE_ID_BYTES],
+static bool take_out(struct pg *pg, const struct command_scene *scene, char vehicle_id[VEHICLE_ID_BYTES],
                      struct error *err)
 {
+    const struct command_line *line = scene->line;
     if (!vehicle_find(pg, line->words[0], vehicle_id, err))
         return false;
     const char *id = vehicle_id;

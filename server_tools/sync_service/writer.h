@@ -58,12 +58,14 @@ struct job_alarm {
     int64_t raised_us, resolved_us; /* INT64_MIN: it lasts */
 };
 
+enum { JOB_NOTE_BYTES = ERROR_TEXT_BYTES }; /* whatever an error says is whole */
+
 struct job_journal {
     int64_t started_us, finished_us; /* started_us INT64_MIN: no entry */
     const char *status;              /* ok, timeout, error */
     int64_t rows_written,
         bytes; /* rows_written: those of earlier jobs of the turn; the job's own are added */
-    char note[256];
+    char note[JOB_NOTE_BYTES];
 };
 
 /* Where a job is in the queue. The writer's own (writer_queue.h). */

@@ -208,6 +208,7 @@ static inline int set_up(void **state)
     world->vehicle = (struct vehicle){.vehicle_id = 7,
                                       .name = "Truck-01",
                                       .host = "10.0.0.11",
+                                      .agent_port = 9876,
                                       .store_id = STORE,
                                       .cursor_seq = 1000,
                                       .alarms_seq = 1000,

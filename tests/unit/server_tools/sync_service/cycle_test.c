@@ -15,7 +15,7 @@ static void each_vehicle_has_one_turn_in_a_cycle(void **state)
     world_vehicle(world, TRANSPORT_OUTBOUND, "10.0.0.11");
     world_vehicle(world, TRANSPORT_AGENT, "10.0.0.12");
     world_vehicle(world, TRANSPORT_PUSH, "10.0.0.13"); /* it comes by itself */
-    world_vehicle(world, TRANSPORT_AGENT, "");         /* nobody knows where it is */
+    world_vehicle(world, TRANSPORT_AGENT, "");         /* as an import makes it: nobody knows where it is */
     begin(world);
     assert_ptr_equal(world->machines[1].kind, &outbound_puller);
     assert_ptr_equal(world->machines[2].kind, &agent_puller);

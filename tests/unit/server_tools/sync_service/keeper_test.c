@@ -137,13 +137,34 @@ static void one_that_was_inserted_by_hand_is_found(void **state)
     free(loaded);
 }
 
+static void rows_that_cannot_be_asked_are_known_as_such(void **state)
+{
+    struct world *world = *state;
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    assert_non_null(loaded);
+    world_sql(world, "UPDATE vehicles SET api_port = 70000, agent_port = 0 WHERE vehicle_id = 1;"
+                     "UPDATE vehicles SET host = repeat('h', 254) || 'ї' WHERE vehicle_id = 2;"
+                     "UPDATE vehicles SET host = repeat('h', 255) WHERE vehicle_id = 3");
+    struct keeper *keeper = start(world, true);
+    assert_int_equal(load(world, keeper, NULL, loaded), VEHICLES);
+    assert_int_equal(loaded->list[0].api_port, 0);
+    assert_int_equal(loaded->list[0].agent_port, 0);
+    assert_null(loaded->list[0].too_long);
+    assert_string_equal(loaded->list[1].too_long, "host");
+    assert_int_equal(strlen(loaded->list[1].host), VEHICLE_HOST_BYTES - 1);
+    assert_int_equal(loaded->list[1].host[VEHICLE_HOST_BYTES - 2], '?'); /* not half a character */
+    assert_null(loaded->list[2].too_long);
+    keeper_stop(keeper);
+    free(loaded);
+}
+
 static void rows_that_no_vehicle_can_be_are_left_out(void **state)
 {
     struct world *world = *state;
     struct loaded *loaded = calloc(1, sizeof(*loaded));
     assert_non_null(loaded);
-    world_sql(world, "UPDATE vehicles SET api_port = 70000 WHERE vehicle_id = 1;"
-                     "UPDATE vehicles SET host = repeat('h', 300) WHERE vehicle_id = 2;"
+    world_sql(world, "ALTER TABLE vehicles DROP CONSTRAINT vehicles_transport_check;"
+                     "UPDATE vehicles SET transport = 'fax' WHERE vehicle_id IN (1, 2);"
                      "UPDATE vehicles SET transport = 'push' WHERE vehicle_id = 3;"
                      "UPDATE vehicles SET last_sync_at = 'infinity' WHERE vehicle_id = 4");
     struct keeper *keeper = start(world, true);
@@ -304,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vehicle_is_what_the_tables_say, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_was_inserted_by_hand_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_that_no_vehicle_can_be_are_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_that_cannot_be_asked_are_known_as_such, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_no_longer_of_the_fleet_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(two_keepers_share_the_vehicles, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dies_is_taken_over, setup, teardown),
