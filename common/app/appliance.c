@@ -11,7 +11,7 @@ enum { CREDENTIALS_MAX_BYTES = 64 * 1024 };
 
 static struct config_file config_of(bool strict, const struct log *log)
 {
-    return (struct config_file){appliance_keys, appliance_key_count, strict, log};
+    return (struct config_file){appliance_keys, appliance_key_count, strict, log, NULL};
 }
 
 /* ---- version ------------------------------------------------------------------------------------------- */

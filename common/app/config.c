@@ -310,6 +310,8 @@ static bool parse_all(struct reader *reader, struct view text, struct error *err
             return error_wrap(err, "%s:%u", reader->name, number);
     }
     reader->line = 0;
+    if (file->lines != NULL)
+        memcpy(file->lines, reader->seen_line, file->key_count * sizeof(file->lines[0]));
     for (size_t i = 0; i < file->key_count; i++) {
         bool missing = file->keys[i].kind == CONFIG_REPEAT && reader->seen_line[i] == 0;
         if (missing && !set_default(reader, &file->keys[i], err))
@@ -345,8 +347,11 @@ bool config_set(const struct config_file *file, const char *origin, const char *
             continue;
         if (file->keys[i].kind == CONFIG_PATH || file->keys[i].kind == CONFIG_REPEAT)
             return error_set(err, ERR_USAGE, "%s: %s can only stand in the config", origin, key);
-        if (set_key(&reader, i, value, &problem))
+        if (set_key(&reader, i, value, &problem)) {
+            if (file->lines != NULL)
+                file->lines[i] = 0;
             return true;
+        }
         return error_set(err, problem.code, "%s: %s", origin, problem.text);
     }
     return error_set(err, ERR_NOT_FOUND, "%s: no key %s", origin, key);

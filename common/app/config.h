@@ -54,6 +54,9 @@ struct config_file {
     size_t key_count;
     bool unknown_is_error; /* --check-config; otherwise a warning in the log */
     const struct log *log; /* borrowed; may be NULL */
+    /* Out, key_count of them: the line where each key stood first; 0: nowhere, or config_set was later. NULL:
+     * not wanted. */
+    unsigned *lines;
 };
 
 /* Sets every default, then reads the file over them. target: a zeroed struct; worthless after a failure, with

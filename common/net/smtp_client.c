@@ -56,13 +56,6 @@ void smtp_client_free(struct smtp_client *client)
 
 /* ---- the connection ---- */
 
-static bool is_loopback(const char *host)
-{
-    bool number = host[strspn(host, "0123456789.")] == '\0'; /* 127.example.org is a name */
-    return strcmp(host, "localhost") == 0 || (number && strncmp(host, "127.", 4) == 0) ||
-           strcmp(host, "[::1]") == 0;
-}
-
 /* Lines of the server's: the last one that refuses something is what is told. */
 static size_t on_line(char *data, size_t unit, size_t count, void *context)
 {
@@ -102,7 +95,7 @@ static bool set_up(struct smtp_client *client, struct error *err)
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     /* a password never goes over a network in the clear */
     curl_easy_setopt(curl, CURLOPT_USE_SSL,
-                     (long)(secret && !is_loopback(client->host) ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+                     (long)(secret && !web_host_is_loopback(client->host) ? CURLUSESSL_ALL : CURLUSESSL_TRY));
     if (config->ca_file[0] != '\0') {
         curl_easy_setopt(curl, CURLOPT_CAINFO, config->ca_file);
         curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);

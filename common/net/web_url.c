@@ -68,3 +68,21 @@ void web_url_host(const char *url, char *out, size_t out_bytes)
         curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < out_bytes)
         snprintf(out, out_bytes, "%s", host);
 }
+
+bool web_host_is_loopback(const char *host)
+{
+    bool number = host[strspn(host, "0123456789.")] == '\0'; /* 127.example.org is a name */
+    return strcmp(host, "localhost") == 0 || (number && strncmp(host, "127.", 4) == 0) ||
+           strcmp(host, "[::1]") == 0;
+}
+
+bool web_url_check_secret(const char *url, struct error *err)
+{
+    enum { HOST_BYTES = 256 };
+    char host[HOST_BYTES];
+    if (!web_url_check(url, "https|http", err))
+        return false;
+    web_url_host(url, host, sizeof(host));
+    return web_url_check(url, "https", NULL) || web_host_is_loopback(host) ||
+           error_set(err, ERR_USAGE, "expected https: a secret goes there (http only to this very machine)");
+}

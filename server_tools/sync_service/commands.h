@@ -41,8 +41,12 @@ typedef bool command_run(const struct command_scene *scene, struct buf *out, str
 struct command {
     const char *name, *second;   /* second: NULL when the command is one word */
     size_t min_words, max_words; /* behind its own */
+    const char *options; /* that it takes besides --config, --json, --quiet: names, separated by "|" */
     command_run *run;
 };
+
+/* The same of the command of these words, "" without a word (the service); NULL: there is no such command. */
+const char *command_options(const struct option_list *words);
 
 /* The command of these words, its own words cut off; NULL with err. */
 const struct command *command_find(const struct option_list *words, struct command_line *line,

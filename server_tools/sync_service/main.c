@@ -7,7 +7,7 @@
 #include "server_tools/sync_service/secret_options.h"
 #include "server_tools/sync_service/sync_daemon.h"
 
-enum { GO_ON = -1, OUTPUT_MAX_BYTES = 64 * 1024 * 1024 /* the list of 100,000 vehicles */ };
+enum { GO_ON = -1, WRONG_USAGE = 2, OUTPUT_MAX_BYTES = 64 * 1024 * 1024 /* the list of 100,000 vehicles */ };
 
 static const char usage[] = "sync_service --config FILE [--check-config [--json]]\n"
                             "sync_service --config FILE once [--vehicle NAME]\n"
@@ -28,7 +28,48 @@ static const char epilog[] = "Without a command it is the service: a cycle every
                              "also in credentials.env beside FILE.\n"
                              "\n"
                              "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or config, 3 could not "
-                             "reach PostgreSQL, 4 not permitted.";
+                             "reach PostgreSQL, 4 not permitted, 5 bad input file.";
+
+static bool is_given(const struct option *option)
+{
+    if (option->kind == OPTION_FLAG)
+        return *(const bool *)option->target;
+    if (option->kind == OPTION_LIST)
+        return ((const struct option_list *)option->target)->count > 0;
+    return *(const char *const *)option->target != NULL;
+}
+
+static bool is_among(const char *name, const char *names)
+{
+    struct view rest = view_of(names);
+    while (rest.size > 0) {
+        if (view_is(text_cut(&rest, '|'), name))
+            return true;
+    }
+    return false;
+}
+
+/* An option that the command (none: the service) does not look at was meant otherwise. Exit code, or GO_ON.
+ */
+static int check_options(const struct option *options, size_t count, bool check_config,
+                         const struct option_list *words)
+{
+    const char *own = command_options(words);
+    const char *common = words->count > 0 ? "config|quiet|json"
+                         : check_config   ? "config|quiet|json|check-config"
+                                          : "config|quiet";
+    for (size_t i = 0; own != NULL && i < count; i++) {
+        const char *name = options[i].name;
+        if (!is_given(&options[i]) || is_among(name, common) || is_among(name, own))
+            continue;
+        fprintf(stderr,
+                "sync_service: --%s does not go with %s%s\nsync_service --help shows how it is used\n", name,
+                words->count > 0 ? "the command " : "no command: that starts the service",
+                words->count > 0 ? words->items[0] : "");
+        return WRONG_USAGE;
+    }
+    return GO_ON;
+}
 
 static int parse(int argc, char **argv, struct command_line *line, struct option_list *words)
 {
@@ -87,7 +128,8 @@ static int parse(int argc, char **argv, struct command_line *line, struct option
         .option_count = COUNT_OF(options),
         .epilog = epilog,
     };
-    return options_parse(&program, argc, argv, words);
+    int code = options_parse(&program, argc, argv, words);
+    return code != GO_ON ? code : check_options(options, COUNT_OF(options), line->check_config, words);
 }
 
 static bool run_command(const struct command_scene *scene, const struct command *command, struct error *err)
@@ -103,7 +145,11 @@ static bool run(struct command_line *line, const struct option_list *words, stru
                 struct error *err)
 {
     struct sync_settings settings;
-    if (!sync_settings_load(line->config, line->check_config, log, &settings, err))
+    bool is_service = words->count == 0 || strcmp(words->items[0], "once") == 0;
+    enum settings_use use = line->check_config ? SETTINGS_CHECKED
+                            : is_service       ? SETTINGS_OF_SERVICE
+                                               : SETTINGS_OF_COMMAND;
+    if (!sync_settings_load(line->config, use, log, &settings, err))
         return false;
     sync_settings_log(&settings, line->quiet, log);
     if (line->check_config)

@@ -47,6 +47,8 @@ struct notice_way {
 enum { NOTICE_WAYS = 3 };
 extern const struct notice_way notice_email, notice_webhook, notice_telegram; /* one file each */
 extern const struct notice_way *const notice_ways[NOTICE_WAYS];
+/* It goes into a path. */
+bool notice_telegram_token_ok(const char *token);
 /* NULL when there is none of that name. */
 const struct notice_way *notice_way_find(const char *channel);
 

@@ -23,13 +23,16 @@ static bool only(const char *text, const char *allowed)
     return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
 }
 
+bool notice_telegram_token_ok(const char *token)
+{
+    return only(token, "0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-");
+}
+
 static const char *missing(const struct sync_settings *settings)
 {
     if (settings->telegram_token[0] == '\0')
         return "TELEGRAM_TOKEN is not set";
-    return only(settings->telegram_token, "0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
-               ? NULL
-               : "TELEGRAM_TOKEN is no bot's token";
+    return notice_telegram_token_ok(settings->telegram_token) ? NULL : "TELEGRAM_TOKEN is no bot's token";
 }
 
 static void close_telegram(void *way)
@@ -46,7 +49,7 @@ static void *open_telegram(const struct sync_settings *settings, const struct cl
     (void)clock;
     /* the address is the admin's own: a server of one's own network is fine */
     const struct web_poster_config config = {.ca_file = settings->notice_ca_file, .allow_private = true};
-    if (!web_url_check(settings->telegram_url, "https|http", err)) {
+    if (!web_url_check_secret(settings->telegram_url, err)) {
         error_wrap(err, "TELEGRAM_URL");
         return NULL;
     }

@@ -108,6 +108,19 @@ static void add_text(struct json_writer *json, const char *key, const char *text
         json_string(json, key, text);
 }
 
+/* PostgreSQL knows which there are. */
+static bool check_time_zone(struct pg *pg, const char *name, struct error *err)
+{
+    if (name == NULL)
+        return true;
+    SCOPE_PG_RESULT struct pg_result *there =
+        pg_query(pg, "SELECT now() AT TIME ZONE $1", &name, 1, false, err);
+    if (there == NULL && err->code == ERR_INPUT)
+        return error_set(err, ERR_USAGE,
+                         "--time-zone: expected a time zone as Europe/Kyiv or UTC, found `%.40s`", name);
+    return there != NULL;
+}
+
 static bool insert_rule(struct pg *pg, const struct command_line *line, const struct rule *rule,
                         const char *const user_target[2], struct buf *rule_id, struct error *err)
 {
@@ -186,7 +199,8 @@ bool command_notify_add(const struct command_scene *scene, struct buf *out, stru
     const char *const user_target[2] = {pg_value(user, 0, 0).data, target};
     if (!way->check(scene->settings, target, err))
         return error_wrap(err, "--target");
-    if (!insert_rule(pg, line, &rule, user_target, &rule_id, err))
+    if (!check_time_zone(pg, line->time_zone, err) ||
+        !insert_rule(pg, line, &rule, user_target, &rule_id, err))
         return false;
     say_added(line, buf_text(&rule_id), target, makes_secret ? rule.secret : NULL,
               way->missing(scene->settings), out);

@@ -42,12 +42,20 @@ static bool look_at(int fd, const struct keyring *trusted, struct rollout_packag
     return package != NULL && package_read(package, NULL, err) && describe(package, out, err);
 }
 
+/* A file that somebody named and that cannot be read; always false. */
+static bool no_input(struct error *err)
+{
+    if (err->code != ERR_MEMORY)
+        err->code = ERR_INPUT;
+    return false;
+}
+
 static bool verify(int fd, const char *key_file, struct rollout_package *out, struct error *err)
 {
     struct keyring keys = {.count = 0};
     bool asked = key_file != NULL && key_file[0] != '\0';
     if (asked && !keyring_load(key_file, &keys, err))
-        return error_wrap(err, "the key that updates are signed with");
+        return no_input(err) || error_wrap(err, "the key that updates are signed with");
     bool ok = look_at(fd, asked ? &keys : NULL, out, err);
     keyring_clear(&keys);
     return ok;
@@ -94,7 +102,7 @@ bool rollout_package_take(const char *path, const char *key_file, const char *fo
     SCOPE_FD int fd = file_open(path, O_RDONLY | O_NONBLOCK, err);
     *out = (struct rollout_package){.bytes = 0};
     if (fd < 0)
-        return false;
+        return no_input(err);
     if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return error_set(err, ERR_INPUT, "%s is no file", path);
     out->bytes = about.st_size;

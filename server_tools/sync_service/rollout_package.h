@@ -23,8 +23,8 @@ struct rollout_package {
 };
 
 /* Looks at every byte of it, at its signature too when there is a key file (NULL or "": none), and stores it
- * in folder, which is made when missing. Errors: package_open's and package_read's, keyring_load's, those of
- * files. */
+ * in folder, which is made when missing. Errors: package_open's and package_read's, ERR_INPUT (it, or
+ * the key file, cannot be read), those of files. */
 bool rollout_package_take(const char *path, const char *key_file, const char *folder,
                           struct rollout_package *out, struct error *err) MUST_USE;
 

@@ -6,15 +6,11 @@
 #include "common/base/text.h"
 #include "common/net/http_client.h"
 #include "common/os/file.h"
+#include "server_tools/sync_service/settings_checks.h"
 #include "server_tools/sync_service/settings_keys.h"
 
 enum { CREDENTIALS_MAX_BYTES = 64 * 1024 };
 static const char credentials_name[] = "credentials.env";
-
-static struct config_file table_of(bool strict, const struct log *log)
-{
-    return (struct config_file){sync_keys, sync_key_count, strict, log};
-}
 
 /* ---- credentials.env ---- */
 
@@ -61,8 +57,8 @@ static bool read_credentials(const struct config_file *table, const char *config
 
 /* ---- the environment ---- */
 
-/* Without the blanks and line ends around it, which a list of variables or a mounted file leaves there; empty:
- * it counts as not set. */
+/* Without the blanks and line ends around it, which a list of variables or a mounted file leaves there;
+ * empty: it counts as not set. */
 static struct view variable(const char *key)
 {
     const char *value = getenv(key);
@@ -169,10 +165,52 @@ static bool find_auth_key(const char *config_path, struct sync_settings *setting
     return beside_config(config_path, "AUTH_KEY_FILE", settings->auth_key_file, err);
 }
 
-bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
+/* ---- what the values are ---- */
+
+/* As messages name the place of a key's value. */
+static void find_origin(const char *config_path, unsigned line, const struct settings_check *check,
+                        const char *value, char out[PATH_LIMIT_BYTES])
+{
+    const char *variable = getenv("TELEHAUL_KEY");
+    if (is_in_environment(check->key))
+        snprintf(out, PATH_LIMIT_BYTES, "the environment");
+    else if (line > 0)
+        snprintf(out, PATH_LIMIT_BYTES, "%s:%u", config_path, line);
+    else if (variable != NULL && strcmp(value, variable) == 0)
+        snprintf(out, PATH_LIMIT_BYTES, "TELEHAUL_KEY");
+    else
+        snprintf(out, PATH_LIMIT_BYTES, "%s", credentials_name);
+}
+
+static unsigned line_of(const struct config_file *table, const char *key)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        if (strcmp(table->keys[i].name, key) == 0)
+            return table->lines[i];
+    }
+    return 0;
+}
+
+static bool check_values(const struct config_file *table, const char *config_path, bool files,
+                         const struct sync_settings *settings, struct error *err)
+{
+    char origin[PATH_LIMIT_BYTES];
+    for (size_t i = 0; i < settings_check_count; i++) {
+        const struct settings_check *check = &settings_checks[i];
+        const char *value = (const char *)settings + check->offset;
+        if (value[0] == '\0' || (check->is_file && !files) || check->run(value, err))
+            continue;
+        find_origin(config_path, line_of(table, check->key), check, value, origin);
+        return error_wrap(err, "%s: %s", origin, check->key);
+    }
+    return true;
+}
+
+bool sync_settings_load(const char *config_path, enum settings_use use, const struct log *log,
                         struct sync_settings *out, struct error *err)
 {
-    struct config_file table = table_of(strict, log);
+    unsigned lines[CONFIG_MAX_KEYS] = {0};
+    struct config_file table = {sync_keys, sync_key_count, use == SETTINGS_CHECKED, log, lines};
     struct sync_settings settings = {.db_port = 0};
     bool read = config_path == NULL ? config_parse(&table, "defaults", (struct view){NULL, 0}, &settings, err)
                                     : config_read(&table, config_path, &settings, err);
@@ -180,6 +218,8 @@ bool sync_settings_load(const char *config_path, bool strict, const struct log *
         !read_environment(&table, &settings, err) || !find_auth_key(config_path, &settings, err) ||
         !beside_config(config_path, "ROLLOUT_DIR", settings.rollout_dir, err) ||
         !beside_config(config_path, "UPDATE_PUBLIC_KEY_FILE", settings.update_public_key_file, err) ||
+        !beside_config(config_path, "NOTICE_CA_FILE", settings.notice_ca_file, err) ||
+        !check_values(&table, config_path, use != SETTINGS_OF_COMMAND, &settings, err) ||
         !build_url(&settings, err))
         return false;
     *out = settings;

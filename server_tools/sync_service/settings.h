@@ -47,9 +47,15 @@ static inline int64_t sync_pull_floor_s(const struct sync_settings *settings)
     return (settings->pull_timeout_ms + 999) / 1000;
 }
 
+enum settings_use {
+    SETTINGS_OF_COMMAND, /* the files that keys name are looked at by the command that needs them */
+    SETTINGS_OF_SERVICE, /* those files have to be there and what they must be */
+    SETTINGS_CHECKED,    /* as for the service; and an unknown key is an error (--check-config) */
+};
+
 /* config_path NULL: no file, the environment and the defaults alone. Errors: ERR_USAGE with file, line and
- * what was expected. */
-bool sync_settings_load(const char *config_path, bool strict, const struct log *log,
+ * what was expected; ERR_DENIED, when others may read a secret file. */
+bool sync_settings_load(const char *config_path, enum settings_use use, const struct log *log,
                         struct sync_settings *out, struct error *err) MUST_USE;
 
 /* Sets level and format of the log; quiet: errors alone are said. */

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "common/app/appliance_checks.h"
 #include "common/base/view.h"
 
 enum { PORT_MAX = 65535, DAY_S = 24 * 3600 };
@@ -139,7 +140,8 @@ const struct config_key sync_keys[] = {
      .default_value = "",
      .help = "public keys (PEM) of those who may sign packages; empty: only the machines look at that"},
     {.name = "METRICS_BIND",
-     .kind = CONFIG_TEXT,
+     .kind = CONFIG_CUSTOM,
+     .check = check_address,
      AT(metrics_bind),
      .default_value = "127.0.0.1",
      .help = "address of GET /metrics"},
@@ -174,7 +176,7 @@ const struct config_key sync_keys[] = {
      .kind = CONFIG_TEXT,
      AT(telegram_url),
      .default_value = "https://api.telegram.org",
-     .help = "where Telegram's bot API is"},
+     .help = "where Telegram's bot API is; http:// only to this very machine"},
     {.name = "TELEGRAM_TOKEN",
      .kind = CONFIG_TEXT,
      AT(telegram_token),

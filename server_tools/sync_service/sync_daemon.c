@@ -47,7 +47,7 @@ static bool replace(struct sync_daemon *daemon, struct error *err)
 {
     struct generation *current = &daemon->generations[daemon->current];
     struct generation *next = &daemon->generations[1 - daemon->current];
-    if (!sync_settings_load(daemon->line->config, false, &current->log, &next->settings, err))
+    if (!sync_settings_load(daemon->line->config, SETTINGS_OF_SERVICE, &current->log, &next->settings, err))
         return false;
     if (!open_generation(daemon, next, err) || !check_database(current, next, err) ||
         !service_begin(&next->service, err)) {

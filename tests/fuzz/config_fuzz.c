@@ -18,14 +18,14 @@ static void must(bool holds)
 
 static bool parse(struct view text, bool strict, struct appliance_config *out, struct error *err)
 {
-    const struct config_file file = {appliance_keys, appliance_key_count, strict, NULL};
+    const struct config_file file = {appliance_keys, appliance_key_count, strict, NULL, NULL};
     *out = (struct appliance_config){0};
     return config_parse(&file, "/nowhere/config.txt", text, out, err);
 }
 
 static void clear(struct appliance_config *config)
 {
-    const struct config_file file = {appliance_keys, appliance_key_count, false, NULL};
+    const struct config_file file = {appliance_keys, appliance_key_count, false, NULL, NULL};
     config_clear(&file, config);
 }
 

@@ -106,7 +106,7 @@ def test_a_config_that_is_right_and_one_that_is_not(service):
     (["vehicle", "add", "x"], 2), (["vehicle", "set", "x", "--host", "h"], 1), (["vehicle", "remove", "x"], 1),
     (["notify", "remove", 7], 1), (["notify", "test", 7], 1), (["notify", "add", "--user", "x", "--channel", "email"], 1),
     (["rollout", "pause", "9"], 1), (["rollout", "resume", "9"], 1), (["rollout", "abort", "9"], 1),
-    (["rollout", "status", "9"], 1), (["rollout", "start", "no_such.zip"], 1), (["once", "--vehicle", "x"], 1), (["nothing"], 2)])
+    (["rollout", "status", "9"], 1), (["rollout", "start", "no_such.zip"], 5), (["once", "--vehicle", "x"], 1), (["nothing"], 2)])
 def test_what_fails_has_no_result_and_says_why(service, words, code):
     service.migrate()
     done = service.run(*words, "--json", check=code)

@@ -78,7 +78,7 @@ static const struct config_key keys[] = {
     {.name = "EXTRA", .kind = CONFIG_REPEAT, AT(extras), .help = "more"},
 };
 
-static struct config_file file = {keys, COUNT_OF(keys), false, NULL};
+static struct config_file file = {keys, COUNT_OF(keys), false, NULL, NULL};
 static struct target target;
 static struct error err;
 static struct test_folder folder;
@@ -86,7 +86,7 @@ static struct test_folder folder;
 static int setup(void **state)
 {
     (void)state;
-    file = (struct config_file){keys, COUNT_OF(keys), false, NULL};
+    file = (struct config_file){keys, COUNT_OF(keys), false, NULL, NULL};
     memset(&target, 0, sizeof(target));
     memset(&err, 0, sizeof(err));
     return test_folder_make(&folder) ? 0 : -1;

@@ -78,11 +78,41 @@ static void a_host_that_does_not_fit_is_none(void **state)
     assert_string_equal(host, "");
 }
 
+static void a_secret_goes_over_tls_or_stays_on_this_machine(void **state)
+{
+    static const char *const good[] = {"https://example.org",   "HTTPS://example.org/x",
+                                       "http://127.0.0.1:8081", "http://127.9.9.9/base",
+                                       "http://[::1]:9",        "http://localhost:9"};
+    static const char *const bad[] = {"",
+                                      "gopher://example.org",
+                                      "http://example.org",
+                                      "http://127.example.org",
+                                      "http://127.0.0.1.example.org",
+                                      "http://localhost.example.org",
+                                      "http://10.0.0.1",
+                                      "http://0.0.0.0",
+                                      "http://[::2]",
+                                      "https://user:s3cret@example.org"};
+    struct error err = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        if (!web_url_check_secret(good[i], &err))
+            fail_msg("%s: %s", good[i], err.text);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        if (web_url_check_secret(bad[i], &err))
+            fail_msg("%s is taken", bad[i]);
+        assert_int_equal(err.code, ERR_USAGE);
+        assert_null(strstr(err.text, "s3cret"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_the_schemes_are_taken),
         cmocka_unit_test(everything_else_is_refused),
+        cmocka_unit_test(a_secret_goes_over_tls_or_stays_on_this_machine),
         cmocka_unit_test(a_host_that_does_not_fit_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
