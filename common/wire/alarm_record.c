@@ -124,6 +124,12 @@ bool alarm_record_read(struct view line, struct alarm_record *out, struct error 
     return true;
 }
 
+bool alarm_record_seq(struct view line, int64_t *seq)
+{
+    SCOPE_JSON struct json *json = open_line(line, alarm_members, NULL);
+    return json != NULL && json_get_i64(json_member(json_root(json), "seq"), 0, INT64_MAX, seq);
+}
+
 bool channel_record_read(struct view line, struct channel_record *out, struct error *err)
 {
     SCOPE_JSON struct json *json = open_line(line, channel_members, err);

@@ -28,6 +28,9 @@ bool alarm_record_write(const struct alarm_record *alarm, struct buf *out) MUST_
 /* line: without its LF. All members must be there, and no other; out is untouched on failure. Errors:
  * ERR_INPUT says what is wrong. */
 bool alarm_record_read(struct view line, struct alarm_record *out, struct error *err) MUST_USE;
+/* For who follows `seq` and must get past a line that alarm_record_read refuses. False: it has no seq, or is
+ * not an object of these members alone, so that nothing can be said of what it is. */
+bool alarm_record_seq(struct view line, int64_t *seq) MUST_USE;
 
 /* {"channel","unit","phys_min","phys_max","description"} */
 struct channel_record {

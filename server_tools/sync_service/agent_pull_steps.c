@@ -230,6 +230,18 @@ static bool put_alarms(struct agent_pull *pull, struct agent_small_result *resul
     return agent_home_put(pull->home, &put, err);
 }
 
+/* They are not asked for again: this is all that is heard of them. */
+static void tell_left_out(struct agent_pull *pull, const struct agent_small_result *result)
+{
+    char *note = pull->turn.note;
+    size_t used = strlen(note);
+    log_warn(pull->scene->log, "[%s] %zu of %zu alarms left out: %s", pull->vehicle.name, result->left_out,
+             result->count + result->left_out, result->first_out.text);
+    snprintf(note + used, sizeof(pull->turn.note) - used, "%s%zu of %zu alarms left out: %s",
+             used > 0 ? "; " : "", result->left_out, result->count + result->left_out,
+             result->first_out.text);
+}
+
 static void alarms_done(void *context, struct agent_small_result *result)
 {
     struct agent_pull *pull = context;
@@ -240,7 +252,9 @@ static void alarms_done(void *context, struct agent_small_result *result)
         agent_pull_small_failed(pull, "alarms", result->word, result->err);
         return;
     }
-    if (result->count >= AGENT_ALARMS_MAX) {
+    if (result->left_out > 0)
+        tell_left_out(pull, result);
+    if (result->count + result->left_out >= AGENT_ALARMS_MAX) {
         if (!put_alarms(pull, result, &err))
             agent_pull_fail(pull, &err);
         return;

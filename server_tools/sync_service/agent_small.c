@@ -38,17 +38,36 @@ static bool grow(struct agent_small *small, size_t limit, size_t item_bytes, voi
     return true;
 }
 
+static bool leave_out(struct agent_small_result *result, int64_t seq, const struct error *why,
+                      struct error *err)
+{
+    if (result->left_out == AGENT_ALARMS_MAX)
+        return error_set(err, ERR_PROTOCOL, "more than %d lines that are no alarms", AGENT_ALARMS_MAX);
+    if (result->left_out++ == 0) {
+        result->first_out = *why;
+        error_wrap(&result->first_out, "seq %" PRId64, seq);
+    }
+    result->last_seq = seq;
+    return true;
+}
+
 static bool take_alarm(void *context, struct view line, struct error *err)
 {
     struct agent_small *small = context;
     struct agent_small_result *result = &small->result;
     struct alarm_record record;
     void *alarms = result->alarms;
-    if (!alarm_record_read(line, &record, err))
+    struct error why;
+    bool good = alarm_record_read(line, &record, &why);
+    if (!good && !alarm_record_seq(line, &record.seq)) {
+        *err = why;
         return false;
+    }
     if (record.seq <= result->last_seq)
         return error_set(err, ERR_INPUT, "seq %" PRId64 " follows on seq %" PRId64, record.seq,
                          result->last_seq);
+    if (!good)
+        return leave_out(result, record.seq, &why, err);
     if (!grow(small, AGENT_ALARMS_MAX, sizeof(*result->alarms), &alarms, err))
         return false;
     result->alarms = alarms;

@@ -16,7 +16,9 @@ struct agent_small_result {
     struct job_alarm *alarms; /* malloc'ed, the receiver's, as the next; NULL: none, or err */
     struct job_channel *channels;
     size_t count;
-    int64_t last_seq; /* of the last alarm; what was asked from when there was none */
+    size_t left_out; /* alarms that are no good: they are passed, so that they block none behind them */
+    struct error first_out; /* which the first was, and why */
+    int64_t last_seq;       /* of the last alarm, also of one left out; what was asked from without any */
 };
 
 struct agent_small;

@@ -193,6 +193,30 @@ def test_alarms_that_lie_do_not_cost_the_readings(service, agent):
     assert service.database.query("select alarm_id from alarms_log") == [(7,)]
 
 
+def test_an_alarm_that_is_none_blocks_none_behind_it(service, agent):
+    agent.formats = ["gzip"]
+    agent.alarms = [(ROWS + 1, 6, "a", "warning", "text", 5, None), (ROWS + 2, 7, "a", "warning", "x" * 300, 5, None),
+                    (ROWS + 3, "8", "a", "warning", "text", 5, None), (ROWS + 4, 9, "a", "critical", "text", 5, None)]
+    add(service, agent)
+    service.once()
+    (status, rows, note), = service.journal("m1")
+    assert (status, rows) == ("ok", ROWS)
+    assert note.startswith(f"2 of 4 alarms left out: seq {ROWS + 2}: member `message`"), note
+    assert service.database.query("select alarm_id, severity from alarms_log order by 1") == [(6, "warning"), (9, "critical")]
+    assert cursor(service, agent.store_id, "alarms") >= ROWS + 4
+
+
+def test_an_alarm_with_a_member_of_tomorrow_waits_for_a_newer_service(service, agent):
+    agent.formats, agent.alarms = ["gzip"], [(ROWS + 1, 7, "a", "warning", "text", 5, None)]
+    real = agent.lines_of
+    agent.lines_of = lambda query: (real(query)[0], real(query)[1].replace('"alarm_id"', '"place":1,"alarm_id"'))
+    add(service, agent)
+    service.once()
+    (status, rows, note), = service.journal("m1")
+    assert (status, rows) == ("ok", ROWS) and "alarms did not come" in note and "unknown member `place`" in note
+    assert cursor(service, agent.store_id, "alarms") == 0
+
+
 def test_a_name_that_sql_might_take_for_its_own(service, agent):
     agent.rows = [(1, 1771754400 * 10**6, "'; drop table measurements; --", 1.0), (2, 1771754401 * 10**6, 'a"\\b', None)]
     assert "drop table" in line(agent.rows[0])

@@ -232,6 +232,30 @@ static void refuses_what_is_no_channel(void **state)
     }
 }
 
+static void a_line_that_is_no_alarm_may_have_a_seq(void **state)
+{
+    (void)state;
+    static const char *const passed[] = {
+        "{\"seq\":7}",
+        ALARM("7", "5", SAID "," TIMES),
+        "{\"message\":null,\"seq\":7,\"raised_at\":\"yesterday\"}",
+    };
+    static const char *const blocking[] = {
+        "", "7", "{}", "{\"seq\":7", "{\"seq\":-7}", "{\"seq\":\"7\"}", "{\"seq\":7,\"place\":1}",
+    };
+    int64_t seq = 0;
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        struct alarm_record alarm;
+        seq = 0;
+        assert_false(alarm_record_read(view_of(passed[i]), &alarm, NULL));
+        assert_true(alarm_record_seq(view_of(passed[i]), &seq));
+        assert_int_equal(seq, 7);
+    }
+    for (size_t i = 0; i < COUNT_OF(blocking); i++)
+        if (alarm_record_seq(view_of(blocking[i]), &seq))
+            fail_msg("%s has a seq", blocking[i]);
+}
+
 static void a_line_that_is_too_long_is_refused(void **state)
 {
     (void)state;
@@ -279,6 +303,7 @@ int main(void)
         cmocka_unit_test(what_has_no_bounds_is_null),
         cmocka_unit_test(refuses_what_is_no_alarm),
         cmocka_unit_test(refuses_what_is_no_channel),
+        cmocka_unit_test(a_line_that_is_no_alarm_may_have_a_seq),
         cmocka_unit_test(a_line_that_is_too_long_is_refused),
         cmocka_unit_test(the_longest_lines_fit),
     };
