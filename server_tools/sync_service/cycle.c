@@ -177,8 +177,8 @@ static void on_turn(void *context, const struct turn_result *result)
         end_cycle(cycle);
 }
 
-/* NULL: nobody pulls it. Of the signed transport without a host are those that an import made; of the Outbound
- * API it is a mistake that its turn tells of. */
+/* NULL: nobody pulls it. Of the signed transport without a host are those that an import made; of the
+ * Outbound API it is a mistake that its turn tells of. */
 static const struct puller_kind *kind_of(const struct vehicle *vehicle)
 {
     if (vehicle->transport == TRANSPORT_OUTBOUND)
