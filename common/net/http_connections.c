@@ -31,6 +31,10 @@ struct http_connections {
 
 /* Above this share of the table, new connections push out silent ones. */
 enum { HTTP_FULL_NUMERATOR = 7, HTTP_FULL_DENOMINATOR = 8 };
+enum {
+    HTTP_LOOK_MS = 50, /* so often somebody who waits looks whose turn it is */
+    NS_PER_S = 1000 * 1000 * 1000,
+};
 
 struct http_connections *http_connections_new(const struct http_connection_limits *limits,
                                               const struct clock *clock, struct error *err)
@@ -301,18 +305,51 @@ size_t http_connections_sweep(struct http_connections *table)
     return closed;
 }
 
-void http_connections_wait_idle(struct http_connections *table, int timeout_ms)
+/* What is next is ours to do: to read what has come, or to write where there is room. */
+static bool is_our_turn(const struct http_connection *row)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + (int64_t)timeout_ms * 1000000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    pthread_mutex_lock(&table->lock);
+    int unsent = 0, unread = 0;
+    if (!row->used || row->closing || !is_in_request(row) || ioctl(row->fd, SIOCOUTQ, &unsent) != 0 ||
+        ioctl(row->fd, SIOCINQ, &unread) != 0)
+        return false;
+    return row->progress.state == HTTP_SENDS_BODY ? unread > 0 : unsent == 0;
+}
+
+/* Under the lock. */
+static bool anything_is_ours(const struct http_connections *table)
+{
+    for (size_t i = 0; i < table->limits.max_connections; i++) {
+        if (is_our_turn(&table->rows[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Under the lock, which it gives up meanwhile. */
+static void wait_for_requests(struct http_connections *table, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / US_PER_S,
+                                   .tv_nsec = until_us % US_PER_S * (NS_PER_S / US_PER_S)};
     int result = 0;
     while (table->in_request > 0 && result == 0)
         result = pthread_cond_timedwait(&table->request_done, &table->lock, &until);
+}
+
+bool http_connections_wait_idle(struct http_connections *table, int grace_ms, int most_ms)
+{
+    int64_t now_us = clock_monotonic_us(clock_system());
+    int64_t most_us = now_us + (int64_t)most_ms * US_PER_MS;
+    pthread_mutex_lock(&table->lock);
+    wait_for_requests(table, now_us + (int64_t)grace_ms * US_PER_MS);
+    while (table->in_request > 0 && anything_is_ours(table)) {
+        now_us = clock_monotonic_us(clock_system());
+        if (now_us >= most_us)
+            break;
+        wait_for_requests(table, now_us + HTTP_LOOK_MS * US_PER_MS);
+    }
+    bool idle = table->in_request == 0;
     pthread_mutex_unlock(&table->lock);
+    return idle;
 }
 
 size_t http_connections_count(struct http_connections *table)

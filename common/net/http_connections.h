@@ -58,8 +58,10 @@ bool http_connection_peer_left(const struct http_connection *row);
 
 /* Looks at every row and closes what is due. Returns how many. */
 size_t http_connections_sweep(struct http_connections *table);
-/* Waits until no row is between its headers and the end of its answer, or for timeout_ms (real time). */
-void http_connections_wait_idle(struct http_connections *table, int timeout_ms);
+/* Waits until no row is between its headers and the end of its answer: true. After grace_ms clients are
+ * waited for no more, only what we owe ourselves (a body that came, an answer that the socket would take), on
+ * a busy machine; after most_ms nothing is. Real time. */
+bool http_connections_wait_idle(struct http_connections *table, int grace_ms, int most_ms);
 size_t http_connections_count(struct http_connections *table);
 
 /* What the sweep decides by, for one row. */

@@ -18,7 +18,8 @@ enum {
     HTTP_MAX_DESCRIPTORS = 4096, /* what the soft limit is raised to, for two servers and all else */
     HTTP_KEEPER_MAX_PERIOD_MS = 1000,
     HTTP_KEEPER_MIN_PERIOD_MS = 10,
-    HTTP_STOP_GRACE_MS = 500, /* for answers under way */
+    HTTP_STOP_GRACE_MS = 500, /* for clients to take the answers under way */
+    HTTP_STOP_MAX_MS = 3000,  /* for us to give them, on a busy machine: two servers stop within 10 s */
 };
 
 static const char tls_priorities[] = "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+AES-128-GCM:+AES-256-GCM:"
@@ -286,7 +287,8 @@ static void stop_daemon(struct http_server *server)
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     end_hubs(server);
     http_asides_wait(server); /* first: their answers are under way then, as all others */
-    http_connections_wait_idle(server->connections, HTTP_STOP_GRACE_MS);
+    if (!http_connections_wait_idle(server->connections, HTTP_STOP_GRACE_MS, HTTP_STOP_MAX_MS))
+        log_debug(server->config.log, "answers under way are broken off");
     MHD_stop_daemon(server->daemon);
     if (listen_fd >= 0)
         close(listen_fd);

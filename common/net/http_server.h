@@ -44,6 +44,9 @@ bool http_is_head(const struct http_request *request);
  * control character or invalid UTF-8 is answered 400 before the handler is called; so is a parameter given
  * twice. */
 const char *http_header(struct http_request *request, const char *name);
+/* For what must be there once at most, such as a key: without the blanks around it (RFC 9110, section 5.5).
+ * False: there are several, out is one of them. out->data is NULL when there is none. */
+bool http_header_once(struct http_request *request, const char *name, struct view *out) MUST_USE;
 const char *http_query(struct http_request *request, const char *name);
 /* How many query parameters there are, so that unknown ones can be refused. */
 size_t http_query_count(struct http_request *request);
@@ -74,7 +77,7 @@ void http_add_header(struct http_request *request, const char *name, const char 
 /* Copies the body. content_type may be NULL for an empty one. */
 void http_answer(struct http_request *request, unsigned status, const char *content_type, struct view body);
 void http_answer_json(struct http_request *request, unsigned status, struct view json);
-/* {"error":"<error>","detail":"<detail>"}; detail may be NULL. */
+/* {"error":"<error>","detail":"<detail>"}; the detail says what to do about it. */
 void http_answer_error(struct http_request *request, unsigned status, const char *error, const char *detail);
 /* A body that never changes and is not copied (embedded assets). */
 void http_answer_static(struct http_request *request, unsigned status, const char *content_type,
@@ -95,8 +98,9 @@ void http_answer_stream(struct http_request *request, unsigned status, const cha
 
 /* ---- routes ---- */
 /* The first that fits is taken. An unknown path: 404 `not_found`; a known path with another method: 405
- * `method_not_allowed` with Allow. Answered before any route: 400 `bad_request`, 414 `url_too_long`, 431
- * `header_too_large` (above twice HTTP_MAX_HEADER_BYTES in libmicrohttpd's own words), 505 `http_version`. */
+ * `method_not_allowed` with Allow. Answered before any route: 400 `bad_request` (a NUL in a header, too), 414
+ * `url_too_long`, 431 `header_too_large` (above twice HTTP_MAX_HEADER_BYTES in libmicrohttpd's own words),
+ * 505 `http_version`. */
 struct http_route {
     enum http_method method;
     const char *path;      /* exact; a path that ends in '*' takes every path with that beginning */
@@ -139,7 +143,8 @@ struct http_server_config {
 struct http_server *http_server_start(const struct http_server_config *config, struct error *err) MUST_USE;
 uint16_t http_server_port(const struct http_server *server);
 /* Takes no more, breaks streams off, ends event streams, waits for handlers to return, those put aside too,
- * and half a second for answers to be taken; then frees everything, hubs too. It never waits for a client. */
+ * half a second for answers to be taken, and up to three for our own threads to give them on a busy machine;
+ * then frees everything, hubs too. It never waits longer for a client. */
 void http_server_stop(struct http_server *server); /* NULL is fine */
 
 /* ---- server-sent events (WHATWG HTML, section 9.2) ---- */

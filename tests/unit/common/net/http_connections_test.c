@@ -9,13 +9,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/scope.h"
 #include "common/net/http_connections.h"
 
-enum { S = US_PER_S, PATIENCE_MS = 60 * 1000 };
+enum { S = US_PER_S, PATIENCE_MS = 60 * 1000, FOR_EVER_MS = 3600 * 1000 };
 
 static const struct http_connection_limits limits = {
     .max_connections = 16,
@@ -310,18 +311,77 @@ static void a_peer_that_left_is_seen(void **state)
     close_pair(&pair);
 }
 
+struct late {
+    struct http_connections *table;
+    struct http_connection *row;
+    int after_ms;
+};
+
 static void waiting_for_requests_ends(void **state)
 {
     struct bed *bed = *state;
     struct http_address address = address_of(1);
-    http_connections_wait_idle(bed->table, 60 * 1000);
+    assert_true(http_connections_wait_idle(bed->table, PATIENCE_MS, PATIENCE_MS));
     struct http_connection *row = http_connections_add(bed->table, -1, &address);
-    http_connections_wait_idle(bed->table, 60 * 1000);
+    assert_true(http_connections_wait_idle(bed->table, PATIENCE_MS, PATIENCE_MS));
     http_connection_headers_done(bed->table, row, true);
-    http_connections_wait_idle(bed->table, 10); /* its time passes */
+    assert_false(http_connections_wait_idle(bed->table, 10, PATIENCE_MS)); /* its time passes */
     http_connection_request_done(bed->table, row);
-    http_connections_wait_idle(bed->table, 60 * 1000);
+    assert_true(http_connections_wait_idle(bed->table, PATIENCE_MS, PATIENCE_MS));
     http_connections_remove(bed->table, row);
+}
+
+static void *end_a_request(void *context)
+{
+    struct late *late = context;
+    poll(NULL, 0, late->after_ms);
+    http_connection_request_done(late->table, late->row);
+    return NULL;
+}
+
+/* Of a thread of ours that the machine lets run late; the client has taken all that there was. */
+static void an_answer_that_we_are_late_with_is_waited_for(void **state)
+{
+    struct bed *bed = *state;
+    struct http_address address = address_of(1);
+    struct pair pair = make_pair();
+    struct http_connection *row = http_connections_add(bed->table, pair.server, &address);
+    struct late late = {.table = bed->table, .row = row, .after_ms = 300};
+    http_connection_headers_done(bed->table, row, false);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, end_a_request, &late), 0);
+    assert_true(http_connections_wait_idle(bed->table, 10, PATIENCE_MS));
+    pthread_join(thread, NULL);
+    http_connections_remove(bed->table, row);
+    close_pair(&pair);
+}
+
+/* Whose client takes nothing, or sends nothing: however much longer it might be. */
+static void a_client_is_not_waited_for(void **state)
+{
+    struct bed *bed = *state;
+    struct http_address address = address_of(1);
+    struct pair pair = make_pair();
+    struct http_connection *row = http_connections_add(bed->table, pair.server, &address);
+    http_connection_headers_done(bed->table, row, true);
+    assert_false(http_connections_wait_idle(bed->table, 10, FOR_EVER_MS));
+    fill(pair.server);
+    http_connection_answers(bed->table, row);
+    assert_false(http_connections_wait_idle(bed->table, 10, FOR_EVER_MS));
+    http_connections_remove(bed->table, row);
+    close_pair(&pair);
+}
+
+static void waiting_for_ourselves_has_an_end_too(void **state)
+{
+    struct bed *bed = *state;
+    struct http_address address = address_of(1);
+    struct pair pair = make_pair();
+    struct http_connection *row = http_connections_add(bed->table, pair.server, &address);
+    http_connection_headers_done(bed->table, row, false);
+    assert_false(http_connections_wait_idle(bed->table, 10, 200));
+    http_connections_remove(bed->table, row);
+    close_pair(&pair);
 }
 
 int main(void)
@@ -342,6 +402,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_table_takes_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_peer_that_left_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waiting_for_requests_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_that_we_are_late_with_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_client_is_not_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waiting_for_ourselves_has_an_end_too, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
