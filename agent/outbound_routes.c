@@ -78,11 +78,16 @@ static void release_answer(void *context)
     free(answer);
 }
 
+/* A store that is not there is no empty one: whoever took that for an answer would never ask again for what
+ * is on a disk that is mounted late. */
 static void refuse_failed(struct http_request *request, const struct error *err)
 {
-    log_error(outbound_of(request)->log, "Outbound API: %s", err->text);
-    http_answer_error(request, 503, "store_failed",
-                      "the telemetry store cannot be read; the agent's log says why");
+    const char *detail = "the telemetry store cannot be read; the agent's log says why";
+    if (err->code == ERR_NOT_FOUND)
+        detail = "there is no telemetry store: the collector has not begun one, or its disk is not mounted";
+    else
+        log_error(outbound_of(request)->log, "Outbound API: %s", err->text);
+    http_answer_error(request, 503, "store_failed", detail);
 }
 
 /* A place among those that may be answered at the same time; release_answer gives it back. */
@@ -211,7 +216,7 @@ static void answer_status(struct http_request *request)
 
 typedef struct outbound_items *make_items(struct store_reader *reader, struct error *err);
 
-/* With the kept reader; before anything was measured the array is empty. */
+/* With the kept reader. */
 static void answer_facts(struct http_request *request, struct buf *head, make_items *make)
 {
     struct outbound *outbound = outbound_of(request);
@@ -219,14 +224,10 @@ static void answer_facts(struct http_request *request, struct buf *head, make_it
     struct outbound_items *items = NULL;
     if (kept_reader_begin(&outbound->kept, &err))
         items = make(outbound->kept.reader, &err);
-    if (!kept_reader_end(&outbound->kept, items != NULL)) {
-        if (err.code != ERR_NOT_FOUND) {
-            refuse_failed(request, &err);
-            return;
-        }
-        buf_append_text(head, "]}\n");
-    }
-    answer_list(request, head, items, 0);
+    if (kept_reader_end(&outbound->kept, items != NULL))
+        answer_list(request, head, items, 0);
+    else
+        refuse_failed(request, &err);
 }
 
 static void answer_channels(struct http_request *request)
@@ -276,16 +277,6 @@ static struct outbound_items *open_rows(struct store_reader *reader, const struc
     return NULL;
 }
 
-/* What is wrong with the store, but for one that is not there yet: that has nothing. */
-static bool refuse_if_failed(struct http_request *request, const struct outbound_items *items,
-                             const struct error *err)
-{
-    bool failed = items == NULL && err->code != ERR_NOT_FOUND;
-    if (failed)
-        refuse_failed(request, err);
-    return failed;
-}
-
 static void answer_data(struct http_request *request)
 {
     struct outbound *outbound = outbound_of(request);
@@ -297,11 +288,11 @@ static void answer_data(struct http_request *request)
         return;
     struct store_reader *reader = store_reader_open(outbound->kept.folder, &err);
     struct outbound_items *items = reader == NULL ? NULL : open_rows(reader, &asked, &window, &err);
-    if (refuse_if_failed(request, items, &err))
+    if (items == NULL) {
+        refuse_failed(request, &err);
         return;
+    }
     write_data_head(&head, &asked, &window);
-    if (items == NULL)
-        buf_append_text(&head, "]}\n");
     answer_list(request, &head, items, window.count);
 }
 
@@ -316,9 +307,11 @@ static void answer_alarms(struct http_request *request)
     struct store_reader *reader = store_reader_open(outbound->kept.folder, &err);
     struct outbound_items *items =
         reader == NULL ? NULL : outbound_alarms_new(reader, asked.from_us, asked.to_us, &err);
-    if (refuse_if_failed(request, items, &err))
+    if (items == NULL) {
+        refuse_failed(request, &err);
         return;
-    buf_append_text(&head, items == NULL ? "{\"alarms\":[]}\n" : "{\"alarms\":[");
+    }
+    buf_append_text(&head, "{\"alarms\":[");
     answer_list(request, &head, items, 0);
 }
 

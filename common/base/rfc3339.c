@@ -10,9 +10,6 @@ enum {
     S_PER_DAY = 86400,
 };
 
-#define YEAR_0000_US     (-62167219200LL * US_PER_S)
-#define YEAR_9999_END_US (253402300800LL * US_PER_S - 1)
-
 struct civil {
     int year, month, day, hour, minute, second, microsecond;
 };
@@ -38,10 +35,10 @@ static int64_t us_from_civil(const struct civil *c)
 
 static struct civil civil_from_us(int64_t utc_us)
 {
-    if (utc_us < YEAR_0000_US)
-        utc_us = YEAR_0000_US;
-    if (utc_us > YEAR_9999_END_US)
-        utc_us = YEAR_9999_END_US;
+    if (utc_us < RFC3339_FIRST_US)
+        utc_us = RFC3339_FIRST_US;
+    if (utc_us > RFC3339_LAST_US)
+        utc_us = RFC3339_LAST_US;
     int64_t seconds = utc_us / US_PER_S;
     int64_t us = utc_us % US_PER_S;
     if (us < 0) {

@@ -14,6 +14,10 @@ enum {
     RFC3339_NAME_BYTES = 17, /* 20260222T100000Z and NUL, for file names */
 };
 
+/* The first and the last microsecond of the years 0000 to 9999: no other has a text. */
+#define RFC3339_FIRST_US INT64_C(-62167219200000000)
+#define RFC3339_LAST_US  INT64_C(253402300799999999)
+
 /* Years 0000 to 9999; a time outside is shown as the nearest one inside. */
 void rfc3339_format_us(char out[RFC3339_US_BYTES], int64_t utc_us);
 void rfc3339_format_s(char out[RFC3339_S_BYTES], int64_t utc_us);

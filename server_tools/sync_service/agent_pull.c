@@ -133,12 +133,11 @@ static bool check_position(struct agent_pull *pull, struct error *err)
     return false;
 }
 
-static bool check_position(struct agent_pull *pull, struct error *err)
+/* Nothing was measured yet, or what was home is not to be found any more. */
+static bool check_store(const struct agent_pull *pull, struct error *err)
 {
-    if (!pull->status.has_seq || furthest(pull) < pull->status.next_seq)
-        return true;
-    set_back(err, furthest(pull));
-    return false;
+    bool lost = pull->status.store_id[0] == '\0' && agent_home_position(pull->home)->store_id[0] != '\0';
+    return !lost || error_set(err, ERR_PROTOCOL, TURN_NO_STORE, "it names none");
 }
 
 static void begin_store(struct agent_pull *pull)
@@ -175,7 +174,7 @@ static bool take_status(struct agent_pull *pull, const struct http_pool_answer *
     if (strcmp(pull->status.store_id, agent_home_position(pull->home)->store_id) != 0 &&
         pull->status.store_id[0] != '\0')
         begin_store(pull);
-    return check_position(pull, err);
+    return check_store(pull, err) && check_position(pull, err);
 }
 
 static void status_done(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)

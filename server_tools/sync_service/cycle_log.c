@@ -7,13 +7,19 @@ void cycle_log_start(const struct log *log, size_t vehicles)
     log_info(log, "Starting sync cycle for %zu vehicle(s)…", vehicles);
 }
 
-static void log_ok(const struct log *log, enum log_level level, const char *name,
-                   const struct turn_result *result)
+static void log_online(const struct log *log, enum log_level level, const char *name,
+                       const struct turn_result *result)
 {
     static const char *const db_words[] = {"", "  db_ok=True", "  db_ok=False"};
     const char *version = result->software_version;
     log_write(log, level, "[%s] online%s%s%s", name, version[0] != '\0' ? "  sw=" : "", version,
               db_words[result->db]);
+}
+
+static void log_ok(const struct log *log, enum log_level level, const char *name,
+                   const struct turn_result *result)
+{
+    log_online(log, level, name, result);
     if (result->window_us > 0)
         log_write(log, level, "[%s] wrote %" PRId64 " measurements  window=%" PRId64 "s%s%s", name,
                   result->rows_added, (result->window_us + US_PER_S / 2) / US_PER_S,
@@ -28,6 +34,8 @@ void cycle_log_turn(const struct log *log, size_t vehicles, const char *name,
 {
     bool few = vehicles <= CYCLE_LOG_VEHICLES;
     bool said = few || changed;
+    if (result->status != TURN_OK && result->db == TURN_DB_FAILED)
+        log_online(log, said ? LOG_INFO : LOG_DEBUG, name, result);
     if (result->status == TURN_OK)
         log_ok(log, said ? LOG_INFO : LOG_DEBUG, name, result);
     else

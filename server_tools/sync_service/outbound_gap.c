@@ -30,6 +30,8 @@ static struct window missing(const struct outbound *outbound, bool is_ahead)
 
 static bool anything_is_missing(const struct outbound *outbound)
 {
+    if (outbound->no_store)
+        return false;
     return !window_is_empty(missing(outbound, false)) || !window_is_empty(missing(outbound, true));
 }
 

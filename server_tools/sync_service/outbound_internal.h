@@ -126,7 +126,6 @@ struct outbound_turn {
     struct outbound_status status;
     bool met; /* /status was what it must be */
     struct window_plan plan;
-    int64_t status_us; /* how long its answer took */
     struct windows_clock clock;
     int64_t now_us, now_limit_us;
     bool ahead_home; /* nothing is ahead, or it came whole */
@@ -188,6 +187,7 @@ struct outbound {
         *listed; /* the machine's channels as /channels has them, sorted; NULL: none, or it is not known */
     size_t listed_count;
     char calls_itself[VEHICLE_NAME_BYTES];
+    bool no_store; /* its /status says that it cannot read its store: nothing of it is fetched */
 
     struct windows home; /* committed, or less */
     unsigned epoch;      /* moves when home is taken back: what was fetched before counts no more */

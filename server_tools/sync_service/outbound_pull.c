@@ -13,6 +13,7 @@
 
 #include "server_tools/sync_service/outbound_internal.h"
 
+static void fail_without_store(struct outbound *outbound);
 static void ask_channels(struct outbound *outbound);
 static void ask_live(struct outbound *outbound);
 static void ask_ahead(struct outbound *outbound);
@@ -20,14 +21,17 @@ static void ask_alarms(struct outbound *outbound);
 
 /* ---- /status ---- */
 
-/* What it would say of a store that it cannot read is no answer: empty is not home. Nor is what a gap's piece
- * that is under way brings. */
-static void fail_without_store(struct outbound *outbound)
+static void compare_clocks(struct outbound *outbound)
 {
-    struct error err;
-    error_set(&err, ERR_PROTOCOL, TURN_NO_STORE, "db_ok is false");
-    outbound_gap_stop(outbound);
-    outbound_turn_fail(outbound, &err);
+    struct outbound_turn *turn = &outbound->turn;
+    turn->now_us = clock_utc_us(outbound->scene->clock);
+    turn->clock = (struct windows_clock){
+        .vehicle_us = turn->status.time_us,
+        .asked_us = turn->now_us - turn->get.duration_us,
+        .answered_us = turn->now_us,
+        .old_offset_us = outbound->vehicle.clock_offset_us,
+        .old_checked_us = outbound->vehicle.checked_us,
+    };
 }
 
 static void note_its_name(struct outbound *outbound)
@@ -57,15 +61,15 @@ static void on_status(struct outbound *outbound, struct view body, const struct 
         return;
     }
     turn->met = true;
-    turn->status_us = turn->get.duration_us;
-    turn->now_us = clock_utc_us(outbound->scene->clock);
+    compare_clocks(outbound);
     memcpy(result->software_version, turn->status.software_version, sizeof(result->software_version));
-    result->db = turn->status.db_ok ? TURN_DB_OK : TURN_DB_FAILED;
     note_its_name(outbound);
-    if (turn->status.db_ok)
-        ask_channels(outbound);
-    else
+    outbound->no_store = !turn->status.db_ok;
+    result->db = outbound->no_store ? TURN_DB_FAILED : TURN_DB_OK;
+    if (outbound->no_store)
         fail_without_store(outbound);
+    else
+        ask_channels(outbound);
 }
 
 static void ask_status(struct outbound *outbound)
@@ -138,13 +142,6 @@ static void make_plan(struct outbound *outbound)
         .settle_us = settings->pull_settle_ms * US_PER_MS,
         .skew_us = settings->max_clock_skew_s * US_PER_S,
     };
-    turn->clock = (struct windows_clock){
-        .vehicle_us = turn->status.time_us,
-        .asked_us = turn->now_us - turn->status_us,
-        .answered_us = turn->now_us,
-        .old_offset_us = outbound->vehicle.clock_offset_us,
-        .old_checked_us = outbound->vehicle.checked_us,
-    };
     note_offset(turn, limits.skew_us);
     turn->plan = windows_plan(outbound->home, &turn->clock, &limits, outbound->narrow, &outbound->ahead);
     turn->now_limit_us = turn->now_us + limits.skew_us;
@@ -157,6 +154,17 @@ static void make_plan(struct outbound *outbound)
         if (turn->plan.ahead.to_us > turn->alarms_to_us)
             turn->alarms_to_us = turn->plan.ahead.to_us;
     }
+}
+
+/* What it would say of a store that it cannot read is no answer: empty is not home. Nor is what a piece of a
+ * gap brings that is under way. Its clock is followed all the same. */
+static void fail_without_store(struct outbound *outbound)
+{
+    struct error err;
+    outbound_gap_stop(outbound);
+    make_plan(outbound);
+    error_set(&err, ERR_PROTOCOL, TURN_NO_STORE, "db_ok is false");
+    outbound_turn_fail(outbound, &err);
 }
 
 static void send_live(struct outbound *outbound)

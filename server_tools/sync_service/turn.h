@@ -32,6 +32,11 @@ const char *turn_status_word(enum turn_status status); /* "ok", "timeout", "erro
 enum { TURN_NOTE_BYTES = JOB_NOTE_BYTES };
 enum turn_db { TURN_DB_UNKNOWN, TURN_DB_OK, TURN_DB_FAILED }; /* what its /status says of its store */
 
+/* Of a machine that answers, and its store does not; %s: how that is known. Nothing moves by such a turn. */
+#define TURN_NO_STORE                                                                                        \
+    "its store cannot be read (%s): nothing moves until it can be; is its data disk mounted? its collector " \
+    "and its agent log why"
+
 struct turn_result {
     enum turn_status status;
     bool reached;  /* it answered something: back-off only when it was too slow again and again */

@@ -1,5 +1,7 @@
 #include "server_tools/sync_service/windows.h"
 
+#include "common/base/rfc3339.h"
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -129,7 +131,8 @@ static struct windows begin(struct windows home, int64_t to_us, const struct win
         clock->old_offset_us == WINDOWS_NONE && windows_end(home) > clock->vehicle_us + limits->skew_us;
     if (!never && !beyond)
         return home;
-    return without_live(earlier(clock->vehicle_us, to_us + limits->settle_us) - limits->first_us);
+    int64_t first_us = earlier(clock->vehicle_us, to_us + limits->settle_us) - limits->first_us;
+    return without_live(later(first_us, RFC3339_FIRST_US));
 }
 
 static struct window plan_ahead(const struct window_plan *plan, int64_t to_us, int64_t old_end_us,
@@ -145,6 +148,7 @@ static struct window plan_ahead(const struct window_plan *plan, int64_t to_us, i
         window.from_us = later(to_us, now_us - limits->first_us);
     }
     window.from_us = later(window.from_us, ahead->done_us);
+    window.to_us = earlier(window.to_us, RFC3339_LAST_US); /* no request can say more */
     return window;
 }
 

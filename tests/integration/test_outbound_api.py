@@ -186,23 +186,24 @@ def test_other_parameters_and_calls(machine):
 
 # ---- the store beneath it ----
 
-def test_before_the_first_measurement(own_machine):
+def test_without_a_store_nothing_is_known(own_machine):
     own_machine.root.store_file().unlink()
     own_machine.start()
     served(own_machine)
     status = ask(own_machine, "/status")
     assert (status["db_ok"], status["last_reading_at"], status["readings"]) == (False, None, 0)
-    assert ask(own_machine, "/channels") == {"channels": []}
-    assert ask(own_machine, "/data/latest")["values"] == []
     window = {"from": FROM, "to": TO}
-    assert ask(own_machine, "/data", **window) == {**window, "truncated": False, "count": 0, "rows": []}
-    assert ask(own_machine, "/alarms", **window) == {"alarms": []}
+    for target, query in (("/channels", {}), ("/data/latest", {}), ("/data", window), ("/alarms", window)):
+        refusal = ask(own_machine, target, expect=503, **query)
+        assert refusal["error"] == "store_failed" and "its disk is not mounted" in refusal["detail"]
     apart = own_machine.root.path / "data" / "apart.db"
     make_store(apart, 0)
     apart.rename(own_machine.root.store_file())  # whole at once, whoever looks meanwhile
     status = ask(own_machine, "/status")
     assert (status["db_ok"], status["last_reading_at"], status["readings"]) == (True, None, 0)
-    assert ask(own_machine, "/data", **window)["rows"] == ask(own_machine, "/data/latest")["values"] == []
+    assert ask(own_machine, "/data", **window) == {**window, "truncated": False, "count": 0, "rows": []}
+    assert ask(own_machine, "/data/latest")["values"] == []
+    assert (ask(own_machine, "/channels")["channels"] != [], ask(own_machine, "/alarms", **window)) == (True, {"alarms": []})
 
 
 def test_another_store_takes_over(own_machine):

@@ -92,18 +92,43 @@ static void an_older_agent_is_asked_for_readings_alone(void **state)
     assert_int_equal(only_job(world)->status.clock_offset_us, INT64_MIN); /* it did not say */
 }
 
-static void a_machine_that_has_measured_nothing_is_well(void **state)
+static void answer_without_store(void)
 {
-    struct pull_world *world = *state;
-    start_turn(world);
     answer_status(200,
                   "{\"version\":\"1.2.0\",\"store_id\":null,\"next_seq\":null,"
                   "\"export_streams\":[\"alarms\",\"channels\"]}",
                   NULL);
     assert_string_equal(question.asked, "status");
+}
+
+static void a_machine_that_has_measured_nothing_is_well(void **state)
+{
+    struct pull_world *world = *state;
+    world->vehicle.store_id[0] = '\0';
+    world->vehicle.cursor_seq = world->vehicle.alarms_seq = 0;
+    start_turn(world);
+    answer_without_store();
     fake_commit(&world->fake.writer, NULL);
     assert_int_equal(world->result.status, TURN_OK);
     assert_int_equal(world->result.db, TURN_DB_UNKNOWN);
+    assert_true(world->result.reached);
+}
+
+/* Its disk is mounted late, say: what is home of it stays where it is, and nobody takes the turn for a good
+ * one. */
+static void a_machine_that_has_lost_its_store_is_not(void **state)
+{
+    struct pull_world *world = *state;
+    start_turn(world);
+    answer_without_store();
+    const struct write_job *job = only_job(world);
+    assert_false(job->progress.synced);
+    assert_int_equal(job->progress.cursor_seq, 1000);
+    assert_int_equal(job->progress.alarms_seq, 1000);
+    assert_true(job->status.seen_us != INT64_MIN);
+    fake_commit(&world->fake.writer, NULL);
+    assert_int_equal(world->result.status, TURN_ERROR);
+    assert_non_null(strstr(world->result.note, "its store cannot be read (it names none)"));
     assert_true(world->result.reached);
 }
 
@@ -414,6 +439,7 @@ int main(void)
         TEST(channels_are_asked_for_again_after_a_while),
         TEST(an_older_agent_is_asked_for_readings_alone),
         TEST(a_machine_that_has_measured_nothing_is_well),
+        TEST(a_machine_that_has_lost_its_store_is_not),
         TEST(many_readings_go_home_before_more_is_asked),
         TEST(few_readings_wait_and_hold_no_room),
         TEST(many_readings_that_do_not_get_home_end_the_turn),

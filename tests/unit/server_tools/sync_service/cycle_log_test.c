@@ -87,18 +87,22 @@ static void what_is_not_known_is_not_said(void **state)
     struct said *said = *state;
     const struct turn_result bare = {.status = TURN_OK};
     const struct turn_result told = {
-        .status = TURN_OK, .db = TURN_DB_FAILED, .window_us = 1499999, .note = "the clock is 3 s ahead"};
+        .status = TURN_OK, .db = TURN_DB_OK, .window_us = 1499999, .note = "the clock is 3 s ahead"};
+    const struct turn_result no_store = {.status = TURN_ERROR, .db = TURN_DB_FAILED, .note = "no store"};
     const struct turn_result noted = {.status = TURN_OK, .note = "no alarms"};
     cycle_log_turn(&said->log, 1, "a", &bare, false);
     assert_string_equal(heard(said), "info  sync: [a] online\n"
                                      "info  sync: [a] wrote 0 measurements\n");
     cycle_log_turn(&said->log, 1, "a", &told, false);
     assert_string_equal(heard(said),
-                        "info  sync: [a] online  db_ok=False\n"
+                        "info  sync: [a] online  db_ok=True\n"
                         "info  sync: [a] wrote 0 measurements  window=1s  note: the clock is 3 s ahead\n");
     cycle_log_turn(&said->log, 1, "a", &noted, false);
     assert_string_equal(heard(said), "info  sync: [a] online\n"
                                      "info  sync: [a] wrote 0 measurements  note: no alarms\n");
+    cycle_log_turn(&said->log, 1, "a", &no_store, false);
+    assert_string_equal(heard(said), "info  sync: [a] online  db_ok=False\n"
+                                     "warn  sync: [a] no store\n");
 }
 
 static void of_a_large_fleet_changes_and_totals_are_told(void **state)

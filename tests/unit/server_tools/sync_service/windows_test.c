@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "common/base/rfc3339.h"
+
 #define S      ((int64_t)US_PER_S)
 #define MINUTE (60 * S)
 #define HOUR   (60 * MINUTE)
@@ -269,6 +271,21 @@ static void a_clock_far_ahead_is_fetched_in_two_parts(void **state)
     assert_int_equal(plan.live.to_us, NOON + 300 * S);
 }
 
+/* A request names times of the years 0 to 9999 alone: one that says more is answered for less. */
+static void a_clock_at_the_end_of_all_times_is_come_back_from(void **state)
+{
+    (void)state;
+    struct windows home = {NOON, NONE, NONE};
+    /* it said 9999-12-31T23:59:59.999999Z half a minute ago */
+    struct window_plan plan = plan_of(home, NOON + 30 * S, NOON + 30 * S, RFC3339_LAST_US - NOON, NOON);
+    assert_true(plan.fell);
+    expect_window(plan.live, NOON - 2 * S, NOON + 28 * S);
+    expect_window(plan.ahead, NOON + 28 * S, RFC3339_LAST_US);
+    /* nor does it begin before the first of them */
+    plan = plan_of(never, RFC3339_FIRST_US + 5 * S, NOON, NONE, NONE);
+    expect_window(plan.live, RFC3339_FIRST_US, RFC3339_FIRST_US + 3 * S);
+}
+
 static void a_last_sync_that_nothing_explains_is_begun_anew(void **state)
 {
     (void)state;
@@ -293,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_peak_between_two_references_is_remembered),
         cmocka_unit_test(a_slow_answer_hides_no_fall),
         cmocka_unit_test(a_clock_far_ahead_is_fetched_in_two_parts),
+        cmocka_unit_test(a_clock_at_the_end_of_all_times_is_come_back_from),
         cmocka_unit_test(a_last_sync_that_nothing_explains_is_begun_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
