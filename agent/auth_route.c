@@ -13,7 +13,7 @@ static void answer_written(struct http_request *request, const struct buf *body)
     if (buf_check(body, "the answer", NULL))
         http_answer_json(request, 200, buf_view(body));
     else
-        http_answer_error(request, 500, "internal", NULL);
+        http_answer_error(request, 500, "internal", "no memory is left: try again later");
 }
 
 void answer_challenge(struct http_request *request)
@@ -90,5 +90,5 @@ void answer_auth(struct http_request *request)
     if (answer == AUTH_BAD_REQUEST)
         http_answer_error(request, 400, word, err.text);
     else
-        http_answer_error(request, 401, word, NULL);
+        http_answer_error(request, 401, word, auth_answer_advice(answer));
 }

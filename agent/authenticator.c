@@ -46,6 +46,26 @@ const char *auth_answer_text(enum auth_answer answer)
     return "?";
 }
 
+const char *auth_answer_advice(enum auth_answer answer)
+{
+    switch (answer) {
+    case AUTH_ACCEPTED:
+    case AUTH_BAD_REQUEST:
+        break;
+    case AUTH_INVALID_SIGNATURE:
+        return "no key that this machine trusts has signed these bytes: sign with the key of its "
+               "AUTH_PUBLIC_KEY_FILE";
+    case AUTH_STALE_TIMESTAMP:
+        return "the timestamp is too far from this machine's clock: set the clocks, or sign a challenge "
+               "instead";
+    case AUTH_UNKNOWN_CHALLENGE:
+        return "GET /auth/challenge gives one that can be signed for 60 s";
+    case AUTH_REPLAYED_SIGNATURE:
+        return "it has opened a session already: each session needs a challenge of its own";
+    }
+    return "send exactly one of the two forms of a log-in";
+}
+
 static bool signature_holds(const struct keyring *keys, struct view message, const char *signature_text)
 {
     unsigned char signature[RSA_SIGNATURE_MAX_BYTES];

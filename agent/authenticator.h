@@ -38,6 +38,7 @@ enum auth_answer {
 };
 /* The stable word of a refusal. */
 const char *auth_answer_text(enum auth_answer answer);
+const char *auth_answer_advice(enum auth_answer answer); /* what to do about it */
 
 /* keys: who is trusted now. err: set only with AUTH_BAD_REQUEST. What was signed validly is used up by this
  * call. */

@@ -105,7 +105,7 @@ static void answer_store_changed(struct http_request *request, const struct refu
     if (buf_check(&body, "the answer", NULL))
         http_answer_json(request, refusal->status, buf_view(&body));
     else
-        http_answer_error(request, refusal->status, refusal->error, NULL);
+        http_answer_error(request, refusal->status, refusal->error, refusal->detail);
 }
 
 static void answer_refusal(struct http_request *request, const struct refusal *refusal)
@@ -129,7 +129,7 @@ static bool start_stream(struct http_request *request, const struct export_reque
     if (answer == NULL) {
         exporter_free(exporter);
         log_error(agent->log, "export: %s", err.text);
-        agent_refuse(request, 500, "internal", NULL);
+        agent_refuse(request, 500, "internal", "no memory is left: try again later");
         return false;
     }
     *answer = (struct export_answer){

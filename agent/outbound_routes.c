@@ -44,12 +44,14 @@ static void note_denied(struct outbound *outbound, const char *peer)
 void outbound_before(struct http_request *request)
 {
     struct outbound *outbound = outbound_of(request);
-    const char *key = http_header(request, "X-API-Key");
-    if (key != NULL && text_equal_constant_time(view_of(key), view_of(outbound->key)))
+    struct view key;
+    bool once = http_header_once(request, "X-API-Key", &key);
+    if (once && key.data != NULL && text_equal_constant_time(key, view_of(outbound->key)))
         return;
     note_denied(outbound, http_peer(request));
-    http_answer_error(request, 401, key == NULL ? "no_key" : "wrong_key",
-                      "X-API-Key must be the OUTBOUND_API_KEY of this machine's credentials.env");
+    http_answer_error(request, 401, key.data == NULL ? "no_key" : "wrong_key",
+                      once ? "X-API-Key must be the OUTBOUND_API_KEY of this machine's credentials.env"
+                           : "X-API-Key must be there once");
 }
 
 /* ---- an answer, streamed ---- */
@@ -140,7 +142,8 @@ static void answer_list(struct http_request *request, const struct buf *head, st
     if (answer == NULL) {
         atomic_fetch_sub(&outbound_of(request)->answers, 1);
         log_error(outbound_of(request)->log, "Outbound API: %s", err.text);
-        http_answer_error(request, 500, "internal", NULL);
+        http_answer_error(request, 500, "internal",
+                          "the answer could not be begun; the agent's log says why");
         return;
     }
     if (gzip)

@@ -83,7 +83,7 @@ static void begin_call(struct http_request *request, struct session *session)
     struct call *call = calloc(1, sizeof(*call));
     if (call == NULL) {
         session_release(session);
-        http_answer_error(request, 500, "internal", NULL);
+        http_answer_error(request, 500, "internal", "no memory is left: try again later");
         return;
     }
     call->session = session;

@@ -101,7 +101,7 @@ void answer_status(struct http_request *request)
     write_status(&writer, agent);
     if (!buf_check(&body, "/status", &err)) {
         log_error(agent->log, "%s", err.text);
-        agent_refuse(request, 500, "internal", NULL);
+        agent_refuse(request, 500, "internal", "no memory is left: try again later");
         return;
     }
     session_note(session_of(request), SESSION_OK);

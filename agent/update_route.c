@@ -80,7 +80,7 @@ void update_answer(struct http_request *request, unsigned status, const char *wo
     if (buf_check(&body, "the answer", NULL))
         http_answer_json(request, status, buf_view(&body));
     else
-        http_answer_error(request, status, word, NULL);
+        http_answer_error(request, status, word, "no memory is left for the whole answer");
 }
 
 static void note(const struct upload *upload, const char *reason, const char *text)
@@ -207,7 +207,7 @@ void begin_update(struct http_request *request)
     int64_t max_bytes = agent->appliance->config.max_update_bytes;
     struct upload *upload = calloc(1, sizeof(*upload));
     if (upload == NULL) {
-        agent_refuse(request, 500, "internal", NULL);
+        agent_refuse(request, 500, "internal", "no memory is left: try again later");
         return;
     }
     upload->agent = agent;

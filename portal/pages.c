@@ -171,7 +171,7 @@ void pages_get(struct http_request *request)
     const struct portal *portal = http_context(request);
     const struct page *page = find_page(portal->pages, http_path(request));
     if (page == NULL) {
-        http_answer_error(request, 404, "not_found", NULL);
+        http_answer_error(request, 404, "not_found", "there is no such page: begin at /");
         return;
     }
     bool small = takes_gzip(request);

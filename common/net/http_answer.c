@@ -128,8 +128,7 @@ void http_answer_error(struct http_request *request, unsigned status, const char
     json_writer_init(&writer, &body);
     json_object(&writer, NULL);
     json_string(&writer, "error", error);
-    if (detail != NULL)
-        json_string(&writer, "detail", detail);
+    json_string(&writer, "detail", detail);
     json_end_object(&writer);
     http_answer_json(request, status, buf_check(&body, error, NULL) ? buf_view(&body) : VIEW_LITERAL("{}"));
 }

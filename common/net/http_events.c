@@ -167,7 +167,8 @@ void http_events_subscribe(struct http_events *events, struct http_request *requ
 {
     struct subscriber *subscriber = add_subscriber(events, request, first);
     if (subscriber == NULL) {
-        http_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too_many_streams", NULL);
+        http_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too_many_streams",
+                          "as many follow already as this machine serves: close a page, then try again");
         return;
     }
     struct MHD_Response *response = MHD_create_response_from_callback(

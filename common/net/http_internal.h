@@ -80,6 +80,10 @@ enum MHD_Result http_request_step(void *server, struct MHD_Connection *connectio
 void http_request_close(void *server, struct MHD_Connection *connection, void **request,
                         enum MHD_RequestTerminationCode how);
 
+/* http_fields.c */
+/* A field of the head holds a NUL with something behind it. */
+bool http_fields_hide_something(struct http_request *request);
+
 /* http_answer.c */
 /* Takes the response over; NULL: no memory, which answers 500 without a body. */
 void http_answer_take(struct http_request *request, unsigned status, const char *content_type,

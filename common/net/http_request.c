@@ -11,6 +11,7 @@ enum {
      * sending, sees the answer and not a reset. */
     HTTP_DISCARD_BYTES = 256 * 1024,
     HTTP_ALLOW_BYTES = 64,
+    HTTP_DETAIL_BYTES = 128,
 };
 
 static const struct {
@@ -134,7 +135,9 @@ static void refuse_method(struct http_request *request, unsigned allowed)
                                  methods[i].name);
     }
     http_add_header(request, "Allow", allow);
-    http_answer_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", NULL);
+    char detail[HTTP_DETAIL_BYTES];
+    snprintf(detail, sizeof(detail), "this path takes %s", allow);
+    http_answer_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", detail);
 }
 
 /* Sets request->route, or answers. */
@@ -157,7 +160,8 @@ static void find_route(struct http_request *request)
     if (allowed != 0)
         refuse_method(request, allowed);
     else
-        http_answer_error(request, MHD_HTTP_NOT_FOUND, "not_found", NULL);
+        http_answer_error(request, MHD_HTTP_NOT_FOUND, "not_found",
+                          "there is no such path: check how it is written");
 }
 
 /* ---- the headers ---- */
@@ -188,6 +192,8 @@ static void check_headers(struct http_request *request, const char *version)
     else if (size != NULL && size->header_size > HTTP_MAX_HEADER_BYTES)
         http_answer_error(request, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "header_too_large",
                           "the headers are larger than 16 KiB");
+    else if (http_fields_hide_something(request))
+        http_answer_error(request, MHD_HTTP_BAD_REQUEST, "bad_request", "a header holds a NUL: leave it out");
     else if (request->target_error.code == ERR_LIMIT)
         http_answer_error(request, MHD_HTTP_URI_TOO_LONG, "url_too_long", request->target_error.text);
     else if (request->target_error.code != ERR_NONE)
@@ -196,7 +202,11 @@ static void check_headers(struct http_request *request, const char *version)
 
 static void refuse_body(struct http_request *request)
 {
-    http_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", NULL);
+    char detail[HTTP_DETAIL_BYTES] = "this call takes no body";
+    size_t max_bytes = request->route->max_body_bytes;
+    if (max_bytes > 0)
+        snprintf(detail, sizeof(detail), "this call takes a body of at most %zu bytes", max_bytes);
+    http_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", detail);
 }
 
 /* All that can be answered before the body. Sets how much of the body is taken. */
@@ -228,7 +238,8 @@ static enum MHD_Result begin(struct http_request *request, const char *version)
     request->begun = true;
     if (!read_announced(request, &body)) {
         http_connection_headers_done(request->server->connections, request->row, false);
-        http_answer_error(request, MHD_HTTP_BAD_REQUEST, "bad_request", "Content-Length");
+        http_answer_error(request, MHD_HTTP_BAD_REQUEST, "bad_request",
+                          "Content-Length must be a number, and not beside Transfer-Encoding");
         return http_answer_queue(request);
     }
     http_connection_headers_done(request->server->connections, request->row, body.any);
@@ -277,10 +288,12 @@ static enum MHD_Result finish(struct http_request *request)
     if (!request->answered && request->aside != NULL) {
         if (http_aside_start(request))
             return MHD_YES; /* it comes back here when it is answered */
-        http_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", NULL);
+        http_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+                          "as many requests wait as this machine lets wait: try again in a moment");
     }
     if (!request->answered)
-        http_answer_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", NULL);
+        http_answer_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal",
+                          "nothing answered this request: tell its maker how to repeat it");
     return http_answer_queue(request);
 }
 

@@ -163,7 +163,7 @@ static void answer(struct http_request *request)
     if (buf_check(&text, "the counters", NULL))
         http_answer(request, 200, content_type, buf_view(&text));
     else
-        http_answer_error(request, 503, "no_memory", NULL);
+        http_answer_error(request, 503, "no_memory", "no memory is left for the answer: try again later");
 }
 
 static bool start_server(struct metrics *metrics, struct place *place, const struct clock *clock,

@@ -130,7 +130,7 @@ struct upload {
 static void begin_upload(struct http_request *request)
 {
     if (http_query(request, "busy") != NULL) {
-        http_answer_error(request, 409, "busy", NULL);
+        http_answer_error(request, 409, "busy", "try again later");
         return;
     }
     struct upload *upload = calloc(1, sizeof(*upload));

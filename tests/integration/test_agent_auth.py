@@ -43,7 +43,7 @@ def send_timestamp(client, timestamp, keys=None):
 
 def refused(answer, word, status=401):
     assert answer.status_code == status, answer.text
-    assert answer.json()["error"] == word
+    assert answer.json()["error"] == word and answer.json()["detail"]
 
 
 def test_a_signed_challenge_gives_a_token(machine):

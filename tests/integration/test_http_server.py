@@ -26,12 +26,14 @@ def test_routes(server):
 
 def test_unknown_path_and_method(server):
     missing = server.get("/missing")
-    assert (missing.status_code, missing.json()) == (404, {"error": "not_found"})
+    assert (missing.status_code, missing.json()) == (
+        404, {"error": "not_found", "detail": "there is no such path: check how it is written"})
     assert missing.headers["Content-Type"] == "application/json"
     assert missing.headers["X-Content-Type-Options"] == "nosniff"
     for method in ("GET", "DELETE", "OPTIONS", "PATCH", "BREW"):
         wrong = server.client.request(method, "/echo")
-        assert (wrong.status_code, wrong.json()) == (405, {"error": "method_not_allowed"})
+        assert (wrong.status_code, wrong.json()) == (
+            405, {"error": "method_not_allowed", "detail": "this path takes POST, PUT"})
         assert wrong.headers["Allow"] == "POST, PUT"
         assert wrong.headers["X-Content-Type-Options"] == "nosniff"
     assert server.client.post("/hello").headers["Allow"] == "GET, HEAD"
@@ -54,7 +56,8 @@ def test_the_hook_comes_first(server):
 
 def test_a_handler_that_forgets_to_answer(server):
     answer = server.get("/silent")
-    assert (answer.status_code, answer.json()) == (500, {"error": "internal"})
+    assert (answer.status_code, answer.json()) == (
+        500, {"error": "internal", "detail": "nothing answered this request: tell its maker how to repeat it"})
 
 
 # ---- bad requests ----
@@ -115,9 +118,11 @@ def test_bodies(server):
 def test_a_body_over_its_limit(server):
     for content in (b"x" * 8193, b"x" * 200000, iter([b"x" * 5000, b"x" * 5000])):
         answer = server.client.post("/echo", content=content)
-        assert (answer.status_code, answer.json()) == (413, {"error": "too_large"})
+        assert (answer.status_code, answer.json()) == (
+            413, {"error": "too_large", "detail": "this call takes a body of at most 8192 bytes"})
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert server.client.post("/nobody", content=b"x").status_code == 413
+    refused = server.client.post("/nobody", content=b"x")
+    assert (refused.status_code, refused.json()) == (413, {"error": "too_large", "detail": "this call takes no body"})
     assert server.client.post("/nobody").status_code == 200
 
 
@@ -153,7 +158,7 @@ def test_uploads_are_streamed(server):
     assert server.client.post("/upload", content=b"x" * size).text == str(size)
     assert server.client.post("/upload", content=(b"x" * 65536 for _ in range(100))).text == str(6553600)
     refused = server.client.post("/upload?busy=1", content=b"x" * size)
-    assert (refused.status_code, refused.json()) == (409, {"error": "busy"})
+    assert (refused.status_code, refused.json()) == (409, {"error": "busy", "detail": "try again later"})
     bad = server.client.post("/upload?bad=1", content=b"x" * size)
     assert (bad.status_code, bad.json()["error"]) == (400, "bad_package")
     assert server.get("/hello").status_code == 200

@@ -156,6 +156,24 @@ def test_nothing_without_the_key(machine, key, target):
     assert answer.status_code == 401 and answer.json()["error"] == ("no_key" if key is None else "wrong_key")
 
 
+@pytest.mark.parametrize("lines, status", [
+    ([b"%(key)s"], 200), ([b" \t%(key)s \t"], 200), ([b"%(key)s "], 200), ([b"%(split)s"], 401), ([b"%(key)s x"], 401), ([b"%(key)s, %(key)s"], 401),
+    ([b"%(key)s", b"x"], 401), ([b"x", b"%(key)s"], 401), ([b"%(key)s", b"%(key)s"], 401), ([b"%(key)s", b""], 401), ([b"%(key)s\0x"], 400),
+    ([b"%(key)s\0\0x"], 400), ([b"\0%(key)s"], 400), ([b""], 401), ([], 401)])
+@pytest.mark.parametrize("after", [b"", b"X-After: a\r\n"], ids=["last", "not last"])
+def test_the_key_stands_once_and_alone(machine, lines, status, after):
+    key = api_key(machine.root).encode()
+    words = {b"key": key, b"split": key[:4] + b" " + key[4:]}
+    fields = b"".join(b"X-API-Key:" + line % words + b"\r\n" for line in lines)
+    with socket.create_connection(("127.0.0.1", machine.root.outbound_port), timeout=60) as connection:
+        connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + fields + after + b"\r\n")
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or (b'"error":"' in answer and b'"detail":"' in answer)
+
+
 def test_wrong_keys_do_not_flood_the_log(machine):
     before = machine.agent.output().count("without the right X-API-Key")
     for _ in range(50):

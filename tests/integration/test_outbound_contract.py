@@ -73,6 +73,7 @@ def test_the_refusals_are_those_of_an_agent(api):
         api.post("/data", headers=api.key), api.get("/status"), api.get("/nothing", headers={"X-API-Key": "x"})]
     shown = json.loads(re.search(r"(?m)^    (\{.*)$", section(DOC, REFUSES)).group(1))
     assert answers[0].json() == shown
+    assert all(answer.json()["detail"] for answer in answers)
     refused = {(answer.status_code, answer.json()["error"]) for answer in answers}
     known = {(int(status), word) for status, word in re.findall(r'answer_error\(request, (5\d\d), "(\w+)"',
                                                                 read("agent/outbound_routes.c"))}

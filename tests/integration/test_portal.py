@@ -186,7 +186,8 @@ def test_malformed_log_ins(root, body):
 
 
 def test_a_body_that_is_too_large(root):
-    assert root.client().post("/api/login", content=b" " * 9000).status_code == 413
+    answer = root.client().post("/api/login", content=b" " * 9000)
+    assert (answer.status_code, answer.json()["error"]) == (413, "too_large") and answer.json()["detail"]
     assert root.client().get("/api/health").status_code == 200
 
 

@@ -45,7 +45,7 @@ static void hello(struct http_request *request)
 static void answers_twice(struct http_request *request)
 {
     http_answer(request, 200, "text/plain", VIEW_LITERAL("first"));
-    http_answer_error(request, 400, "second", NULL);
+    http_answer_error(request, 400, "second", "of two");
 }
 
 static void echo(struct http_request *request)
@@ -83,7 +83,7 @@ static void begin_upload(struct http_request *request)
     struct site *site = http_context(request);
     atomic_fetch_add(&site->begun, 1);
     if (http_query(request, "busy") != NULL)
-        http_answer_error(request, 409, "busy", NULL);
+        http_answer_error(request, 409, "busy", "try again later");
 }
 
 static bool take_upload(struct http_request *request, struct view piece)
@@ -210,7 +210,8 @@ static void it_answers(void **state)
         wait_for(&bed->site.data_released, i);
     }
     exchange(bed, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "\r\n\r\nabc");
-    exchange(bed, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "{\"error\":\"not_found\"}");
+    exchange(bed, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+             "{\"error\":\"not_found\",\"detail\":\"there is no such path");
     exchange(bed, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", "Allow: POST");
 }
 
@@ -256,7 +257,7 @@ static void refusing_an_upload_costs_no_upload(void **state)
     snprintf(text, sizeof(text), ask, "?busy=1", "");
     send_text(fd, text);
     send_text(fd, "12345");
-    expect(fd, "{\"error\":\"busy\"}");
+    expect(fd, "{\"error\":\"busy\",\"detail\":\"try again later\"}");
     send_text(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     expect(fd, "hello");
     assert_int_equal(atomic_load(&bed->site.begun), 3);

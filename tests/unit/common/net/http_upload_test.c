@@ -36,7 +36,7 @@ struct site {
 
 static void begin_refused(struct http_request *request)
 {
-    http_answer_error(request, 409, "busy", NULL);
+    http_answer_error(request, 409, "busy", "try again later");
 }
 
 static void begin_taken(struct http_request *request)
