@@ -157,9 +157,9 @@ def test_nothing_without_the_key(machine, key, target):
 
 
 @pytest.mark.parametrize("lines, status", [
-    ([b"%(key)s"], 200), ([b" \t%(key)s \t"], 200), ([b"%(key)s "], 200), ([b"%(split)s"], 401), ([b"%(key)s x"], 401), ([b"%(key)s, %(key)s"], 401),
-    ([b"%(key)s", b"x"], 401), ([b"x", b"%(key)s"], 401), ([b"%(key)s", b"%(key)s"], 401), ([b"%(key)s", b""], 401), ([b"%(key)s\0x"], 400),
-    ([b"%(key)s\0\0x"], 400), ([b"\0%(key)s"], 400), ([b""], 401), ([], 401)])
+    ([b"%(key)s"], 200), ([b" \t%(key)s \t"], 200), ([b"%(key)s "], 200), ([b"%(split)s"], 401), ([b"%(key)s x"], 401),
+    ([b"%(key)s, %(key)s"], 401), ([b"%(key)s", b"x"], 401), ([b"x", b"%(key)s"], 401), ([b"%(key)s", b"%(key)s"], 401),
+    ([b"%(key)s", b""], 401), ([b"%(key)s\0x"], 400), ([b"%(key)s\0\0x"], 400), ([b"\0%(key)s"], 400), ([b""], 401), ([], 401)])
 @pytest.mark.parametrize("after", [b"", b"X-After: a\r\n"], ids=["last", "not last"])
 def test_the_key_stands_once_and_alone(machine, lines, status, after):
     key = api_key(machine.root).encode()
