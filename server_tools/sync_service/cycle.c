@@ -134,7 +134,7 @@ static void end_cycle(struct cycle *cycle)
 static void end_overrun(struct cycle *cycle, uint64_t number, int64_t started_us)
 {
     int64_t took_us = monotonic(cycle) - started_us;
-    if (fleet_slots_under_way(&cycle->slots, number) > 0)
+    if (fleet_slots_any_under_way(&cycle->slots, number))
         return;
     cycle_log_overrun(cycle->scene->log, took_us);
     count_cycle(cycle, took_us);

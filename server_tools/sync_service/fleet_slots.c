@@ -109,14 +109,26 @@ void fleet_slots_drop_others(struct fleet_slots *slots)
     slots->count = kept;
 }
 
+static bool is_under_way(const struct fleet_slot *slot, uint64_t number)
+{
+    return slot->running && (number == FLEET_ANY_CYCLE || slot->number == number);
+}
+
 size_t fleet_slots_under_way(const struct fleet_slots *slots, uint64_t number)
 {
     size_t count = 0;
-    for (size_t i = 0; i < slots->count; i++) {
-        const struct fleet_slot *slot = slots->list[i];
-        count += slot->running && (number == FLEET_ANY_CYCLE || slot->number == number);
-    }
+    for (size_t i = 0; i < slots->count; i++)
+        count += is_under_way(slots->list[i], number);
     return count;
+}
+
+bool fleet_slots_any_under_way(const struct fleet_slots *slots, uint64_t number)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        if (is_under_way(slots->list[i], number))
+            return true;
+    }
+    return false;
 }
 
 int64_t fleet_backoff_us(unsigned failures, int64_t interval_s, uint32_t random)

@@ -38,6 +38,8 @@ struct fleet_slot *fleet_slots_take(struct fleet_slots *slots, const struct vehi
 struct fleet_slot *fleet_slots_find(const struct fleet_slots *slots, int64_t vehicle_id); /* or NULL */
 /* How many turns of that cycle are under way; of FLEET_ANY_CYCLE: how many at all. */
 size_t fleet_slots_under_way(const struct fleet_slots *slots, uint64_t number);
+/* Soon said while many are. */
+bool fleet_slots_any_under_way(const struct fleet_slots *slots, uint64_t number);
 /* Those that are not ours any more go, and what they do is called off. */
 void fleet_slots_drop_others(struct fleet_slots *slots);
 
