@@ -1,6 +1,6 @@
 $(call embed,central_sqlite_migrations,migrations/central_sqlite,0001_central.sql 0002_channel_changes.sql)
 $(call embed,central_postgres_migrations,migrations/central_postgres,0001_central.sql 0002_fleet.sql 0003_sync.sql 0004_rollouts.sql 0005_notices.sql 0006_rollout_looks.sql \
-	0007_vehicles_added.sql 0008_journal_duration.sql 0009_own_notices.sql)
+	0007_vehicles_added.sql 0008_journal_duration.sql 0009_own_notices.sql 0010_notice_targets.sql 0011_rollout_accepted.sql)
 $(call embed,central_postgres_roles,migrations/central_postgres,roles.sql roles_check.sql)
 
 central_sources := central.c central_sqlite.c central_sqlite_words.c central_postgres.c central_months.c central_fleet.c \

@@ -32,6 +32,7 @@ enum notice_outcome {
 
 struct notice_way {
     const char *channel; /* as in notice_rules */
+    size_t senders;      /* threads that send this way at a time: NOTICE_SENDERS_MAX at most */
     enum metric sent, refused;
     /* NULL: it can be used; else why not, for people. */
     const char *(*missing)(const struct sync_settings *settings);
@@ -44,7 +45,7 @@ struct notice_way {
     enum notice_outcome (*send)(void *way, const struct notice *notice, struct error *err);
     void (*rest)(void *way); /* there is nothing to send for now: ends connections */
 };
-enum { NOTICE_WAYS = 3 };
+enum { NOTICE_WAYS = 3, NOTICE_SENDERS_MAX = 4 };
 extern const struct notice_way notice_email, notice_webhook, notice_telegram; /* one file each */
 extern const struct notice_way *const notice_ways[NOTICE_WAYS];
 /* It goes into a path. */

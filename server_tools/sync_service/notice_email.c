@@ -93,6 +93,7 @@ static void rest(void *way)
 
 const struct notice_way notice_email = {
     .channel = "email",
+    .senders = 1,
     .sent = METRIC_NOTICES_SENT_EMAIL,
     .refused = METRIC_NOTICES_REFUSED_EMAIL,
     .missing = missing,

@@ -35,7 +35,7 @@ struct notice_sender {
     struct metrics *metrics;
     struct waking waking;
     bool stop; /* under its lock */
-    struct lane lanes[NOTICE_WAYS];
+    struct lane lanes[NOTICE_WAYS * NOTICE_SENDERS_MAX];
     size_t count;
 };
 
@@ -91,8 +91,8 @@ static bool write_result(struct lane *lane, struct error *err)
     return true;
 }
 
-/* *away: the way itself cannot send, the rest of the batch waits. */
-static bool send_one(struct lane *lane, const struct notice *notice, bool *away, struct error *err)
+static bool send_one(struct lane *lane, const struct notice *notice, enum notice_outcome *outcome,
+                     struct error *err)
 {
     struct result *result = &lane->result;
     struct error problem = {.code = ERR_NONE};
@@ -107,23 +107,41 @@ static bool send_one(struct lane *lane, const struct notice *notice, bool *away,
     text_make_printable(problem.text);
     if (!text_copy(result->problem, sizeof(result->problem), view_of(problem.text)))
         result->problem[0] = '\0';
-    *away = result->outcome == NOTICE_AWAY;
+    *outcome = result->outcome;
     return write_result(lane, err);
+}
+
+/* Whether one of those before it has found this one's target unable. */
+static bool is_waited_for(const struct notice_batch *batch, const enum notice_outcome *outcomes, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (outcomes[i] == NOTICE_LATER &&
+            strcmp(batch->notices[i].target, batch->notices[index].target) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool send_batch(struct lane *lane, const struct notice_batch *batch, struct error *err)
 {
+    enum notice_outcome outcomes[NOTICE_BATCH] = {NOTICE_SENT};
     bool away = false;
+    bool skipped = false;
     size_t done = 0;
-    while (done < batch->count && !away && !shall_stop(lane)) {
-        if (!send_one(lane, &batch->notices[done++], &away, err))
+    for (; done < batch->count && !away && !shall_stop(lane); done++) {
+        if (is_waited_for(batch, outcomes, done)) {
+            skipped = true;
+            continue;
+        }
+        if (!send_one(lane, &batch->notices[done], &outcomes[done], err))
             return false;
+        away = outcomes[done] == NOTICE_AWAY;
     }
     if (away)
         fall_back(lane);
     else
         lane->away_ms = 0;
-    return done == batch->count || notice_queue_release(lane->pg, lane->worker, err);
+    return (done == batch->count && !skipped) || notice_queue_release(lane->pg, lane->worker, err);
 }
 
 /* ---- the lane ---- */
@@ -236,9 +254,11 @@ struct notice_sender *notice_sender_start(const struct sync_settings *settings, 
         return NULL;
     for (size_t i = 0; i < NOTICE_WAYS; i++) {
         const char *missing = notice_ways[i]->missing(settings);
-        if (missing != NULL) {
+        if (missing != NULL)
             log_debug(log, "no notices by %s: %s", notice_ways[i]->channel, missing);
-        } else if (!start_lane(sender, notice_ways[i], err)) {
+        for (size_t lane = 0; missing == NULL && lane < notice_ways[i]->senders; lane++) {
+            if (start_lane(sender, notice_ways[i], err))
+                continue;
             notice_sender_stop(sender);
             return NULL;
         }

@@ -1,7 +1,7 @@
-/* Sends the notices that wait in PostgreSQL: a thread for each way that is set up, with a connection of its
- * own, so that a slow mail server holds up nobody. Several services on one database share the work: each
- * notice is claimed by one. What happens when a service dies is in docs/operations/notices.md. Threads: all
- * functions from one thread; http_client_global_init comes first. */
+/* Sends the notices that wait in PostgreSQL: threads for each way that is set up, with connections of their
+ * own, so that a slow mail server, or somebody's webhook, holds up nobody. Several services on one database
+ * share the work: each notice is claimed by one. What happens when a service dies is in
+ * docs/operations/notices.md. Threads: all functions from one thread; http_client_global_init comes first. */
 #ifndef SERVER_TOOLS_SYNC_SERVICE_NOTICE_SENDER_H
 #define SERVER_TOOLS_SYNC_SERVICE_NOTICE_SENDER_H
 

@@ -153,6 +153,7 @@ static void rest(void *way)
 
 const struct notice_way notice_telegram = {
     .channel = "telegram",
+    .senders = 1,
     .sent = METRIC_NOTICES_SENT_TELEGRAM,
     .refused = METRIC_NOTICES_REFUSED_TELEGRAM,
     .missing = missing,

@@ -134,6 +134,7 @@ static void rest(void *way)
 
 const struct notice_way notice_webhook = {
     .channel = "webhook",
+    .senders = NOTICE_SENDERS_MAX, /* one at a time for a target: one that hangs keeps one of them */
     .sent = METRIC_NOTICES_SENT_WEBHOOK,
     .refused = METRIC_NOTICES_REFUSED_WEBHOOK,
     .missing = missing,

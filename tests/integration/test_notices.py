@@ -102,7 +102,7 @@ def test_an_alarms_text_stays_text(world, mail, web):
     world.raise_alarm(1, HOSTILE)
     wait_until(lambda: mail.mails and web.calls, "both notices")
     (sent,) = mail.mails
-    one_line = re.sub(r"[\x00-\x1f]+", " ", HOSTILE)
+    one_line = re.sub(r"[\x00-\x1f]+", " ", HOSTILE).replace("\u202e", "\ufffd")
     assert sent.recipients == ["admin@example.org"] and sent.parsed["Bcc"] is None
     assert sorted(sent.parsed.keys()) == sorted(["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
                                                  "Content-Transfer-Encoding", "Auto-Submitted"])
@@ -202,7 +202,7 @@ def test_the_commands(world, mail):
     (["--channel", "email", "--user", "owner@example.org", "--quiet-hours", "22-7"], "two different times of day", 2),
     (["--channel", "email", "--user", "owner@example.org", "--quiet-hours", "07:00-07:00"], "two different times of day", 2),
     (["--channel", "email", "--user", "owner@example.org", "--quiet-hours", "24:00-07:00"], "two different times of day", 2),
-    (["--channel", "email", "--user", "owner@example.org", "--time-zone", "Mars/Base"], "time zone", 5),
+    (["--channel", "email", "--user", "owner@example.org", "--time-zone", "Mars/Base"], "--time-zone: expected", 2),
 ])
 def test_a_rule_that_cannot_be_is_refused_with_a_reason(world, words, says, code):
     done = world.service().run("notify", "add", *words, check=False)

@@ -4,10 +4,12 @@ can be told apart, PostgreSQL away. Vehicles, people and alarms are made up."""
 import collections
 import contextlib
 import random
+import threading
 import time
 
 import httpx
 import pytest
+from notice_servers import WebServer
 from notice_world import World, by_mail, mail, web, world  # noqa: F401  fixtures
 from telehaul import DEADLINE_S, free_port, wait_until
 
@@ -264,3 +266,49 @@ def test_postgresql_away_behind_the_email_does_not_send_it_twice(tmp_path, own_c
         world.raise_alarm(2, "water")
         wait_until(lambda: len(mail.mails) == 2, "the next one", deadline_s=3 * DEADLINE_S)
         assert [m.subject for m in mail.mails] == ["[Truck-01] critical: oil", "[Truck-01] critical: water"]
+
+
+# ---- webhooks that hang ----
+
+@contextlib.contextmanager
+def hanging(count):
+    """Webhooks that take a call and say nothing until the end."""
+    over = threading.Event()
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(WebServer(answer=lambda call: over.wait() and (200, {}, b""))) for _ in range(count)]
+        stack.callback(over.set)
+        yield servers
+
+
+def test_webhooks_that_hang_hold_up_nobody_else(world, web):
+    """Each has 20 notices ahead of the healthy one's, more than is claimed at a time; its call comes while they hang in their
+    first ones (a slow machine may see a few more)."""
+    with hanging(2) as (first, second):
+        called = []
+        web.answer = lambda call: called.append(len(first.calls) + len(second.calls)) or (200, {}, b"")
+        world.rule(ADMIN, "webhook", first.url)
+        world.rule("blocked@example.org", "webhook", second.url)
+        world.query("update users set status = 'active'")
+        alarms(world, 1, 20)
+        world.rule(OWNER, "webhook", web.url)
+        world.raise_alarm(21, "fire")
+        world.service(WEBHOOK_ALLOW_PRIVATE="yes").start()
+        wait_until(lambda: called, "the healthy one's call")
+        assert called[0] < 20, "it waited behind theirs"
+        wait_until(lambda: first.calls and second.calls, "theirs")
+
+
+def test_a_target_is_called_by_one_at_a_time_and_what_failed_waits_behind_the_others(world):
+    world.rule(ADMIN, "webhook", "https://a.example.org/")
+    world.rule(OWNER, "webhook", "https://b.example.org/")
+    alarms(world, 1, 3)
+    claim = "select distinct target from notice_claim(%s, 'webhook', 2, 60)"
+    a, = world.query(claim, "one")
+    b, = world.query(claim, "two")
+    assert {a, b} == {("https://a.example.org/",), ("https://b.example.org/",)}
+    assert world.query(claim, "three") == []  # each has a third one, and somebody who calls it
+    failed, = world.query("select min(notice_id) from notices where target = %s", a)
+    world.query("select notice_begin('one', %s, 60)", *failed)
+    world.query("select notice_end('one', %s, 'hung', false)", *failed)
+    world.query("select notice_release('one'), notice_release('two'); update notices set retry_at = now() where retry_at is not null")
+    assert world.query(claim, "one") == [b] and world.query(claim, "two") == [a]

@@ -379,3 +379,16 @@ def test_what_is_done_is_forgotten_after_30_days_and_what_nobody_could_send_afte
                 "update notices set not_before = now() - interval '73 hours' where notice_id = 3")
     assert world.query("select notice_forget()") == [(1,)]
     assert world.query("select notice_id, state from notices order by 1") == [(2, "sent"), (3, "failed"), (4, "waiting")]
+
+
+def test_what_a_machine_says_cannot_pretend_to_be_something_else(world):
+    """Control characters and those that turn the direction of writing, in a message, a channel's and a vehicle's name."""
+    turned = "\u202a \u202e \u2066 \u2069 \u200e \u200f \u061c"
+    world.query("update vehicles set name = %s where vehicle_id = 1", "Truck\u202e\u009b10")
+    world.rule(ADMIN, "webhook", "https://example.org/")
+    world.raise_alarm(1, f"oil\x07\x1b[31m\u0085\u2028Severity: info {turned} \u043c\u0430\u0441\u043b\u043e", severity="critical")
+    (subject, body), = world.query("select subject, body from notices")
+    line = "oil [31m Severity: info " + " ".join(["\ufffd"] * 7) + " \u043c\u0430\u0441\u043b\u043e"
+    assert subject == f"[Truck\ufffd 10] critical: {line}"
+    assert body.split("\n")[:3] == ["Vehicle:  Truck\ufffd 10 (truck_1)", f"Alarm:    {line}", "Severity: critical"]
+    assert world.query("select vehicle from notice_claim('me', 'webhook', 16, 60)") == [("Truck\ufffd 10",)]

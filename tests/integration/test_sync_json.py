@@ -17,7 +17,8 @@ VERSION = "1.2.0"
 
 def commands():
     """Of the program's own table: {"once", "vehicle add", ...}."""
-    rows = re.findall(r'\{"(\w+)", (?:"(\w+)"|NULL), \d+, \d+, command_\w+\}', read("server_tools/sync_service/commands.c"))
+    rows = re.findall(r'\{"(\w+)", (?:"(\w+)"|NULL), \d+, \d+, [\w"]+, command_\w+\}',
+                      read("server_tools/sync_service/commands.c"))
     assert len(rows) > 10 and len(rows) == read("server_tools/sync_service/commands.c").count(", command_")
     return {" ".join(filter(None, row)) for row in rows}
 
