@@ -21,6 +21,7 @@ enum {
 struct found {
     char id[NUMBER_BYTES];
     char version[RELEASE_VERSION_BYTES], state[32];
+    bool by_hand; /* paused */
 };
 
 /* By its number, version, package's file name or the path of it; of several one that is not over, the newest.
@@ -31,7 +32,8 @@ static bool find(struct pg *pg, const char *word, struct found *out, struct erro
     const char *const params[] = {word, slash == NULL ? word : slash + 1};
     SCOPE_PG_RESULT struct pg_result *rows =
         pg_query(pg,
-                 "SELECT deployment_id, version, state FROM deployments WHERE deployment_id::text = $1"
+                 "SELECT deployment_id, version, state, reason = " ROLLOUT_BY_HAND
+                 " FROM deployments WHERE deployment_id::text = $1"
                  " OR version = $1 OR package_name = $2"
                  " ORDER BY state IN ('running', 'paused', 'aborting') DESC, deployment_id DESC LIMIT 1"
                  " FOR UPDATE",
@@ -40,6 +42,7 @@ static bool find(struct pg *pg, const char *word, struct found *out, struct erro
         return false;
     if (pg_rows(rows) == 0)
         return error_set(err, ERR_NOT_FOUND, "there is no rollout of %s: `rollout status` lists them", word);
+    out->by_hand = view_is(pg_value(rows, 0, 3), "t");
     return (text_copy(out->id, sizeof(out->id), pg_value(rows, 0, 0)) &&
             text_copy(out->version, sizeof(out->version), pg_value(rows, 0, 1)) &&
             text_copy(out->state, sizeof(out->state), pg_value(rows, 0, 2))) ||
@@ -58,16 +61,19 @@ struct change {
 
 static const struct change pause_change = {
     "pause", "running",
-    "UPDATE deployments SET state = 'paused', reason = 'by hand', changed_at = now() WHERE deployment_id = "
-    "$1::int",
+    "UPDATE deployments SET state = 'paused', reason = " ROLLOUT_BY_HAND
+    ", changed_at = now() WHERE deployment_id = $1::int",
     NULL};
+/* What it was paused for by itself is accepted: those that failed, and those that left the waves so far. */
 static const struct change resume_change = {
     "resume", "paused",
+    "UPDATE deployment_vehicles v SET accepted_at = now() FROM deployments d WHERE d.deployment_id = $1::int"
+    " AND v.deployment_id = d.deployment_id AND d.reason <> " ROLLOUT_BY_HAND
+    " AND (" ROLLOUT_COUNTS_AS_FAILED
+    " OR (v.state = 'withdrawn' AND v.accepted_at IS NULL AND v.wave BETWEEN 1 AND d.wave))",
     "UPDATE deployments d SET state = 'running', reason = '', changed_at = now(), failures_accepted ="
-    " CASE reason WHEN 'too many failures' THEN (SELECT count(*) FROM deployment_vehicles v"
-    " WHERE v.deployment_id = d.deployment_id AND v.state IN " ROLLOUT_FAILED_STATES ")"
-    " ELSE failures_accepted END WHERE deployment_id = $1::int",
-    NULL};
+    " (SELECT count(*) FROM deployment_vehicles v WHERE v.deployment_id = d.deployment_id"
+    " AND v.accepted_at IS NOT NULL AND v.state IN " ROLLOUT_FAILED_STATES ") WHERE deployment_id = $1::int"};
 static const struct change abort_change = {
     "abort", "running paused",
     "UPDATE deployments SET state = 'aborting', reason = 'by hand', changed_at = now() WHERE deployment_id = "
@@ -145,8 +151,8 @@ bool command_rollout_resume(const struct command_scene *scene, struct buf *out, 
     if (scene->line->json)
         print_change(&found, "running", out);
     else
-        buf_printf(out, "rollout %s of %s goes on; the failures so far are accepted\n", found.id,
-                   found.version);
+        buf_printf(out, "rollout %s of %s goes on%s\n", found.id, found.version,
+                   found.by_hand ? "" : "; the failures so far are accepted");
     return true;
 }
 
@@ -168,15 +174,16 @@ static const char rollouts_sql[] =
     " count(*) FILTER (WHERE v.state = 'healthy') AS healthy,"
     " count(*) FILTER (WHERE " ROLLOUT_WAITS_FOR_OPERATOR ") AS waiting_for_operator,"
     " count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failed,"
+    " count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES " AND v.accepted_at IS NOT NULL) AS accepted,"
     " count(*) FILTER (WHERE v.state IN " ROLLOUT_OPEN_STATES " AND v.problem <> '') AS with_problem"
     " FROM deployment_vehicles v WHERE v.deployment_id = d.deployment_id) c";
 static const char rollouts_columns[] = "deployment_id,version,state,reason,wave,wave_count,vehicles,healthy,"
-                                       "waiting_for_operator,failed,with_problem";
+                                       "waiting_for_operator,failed,accepted,with_problem";
 
 #define VEHICLE_TIMES                                                                                        \
     LISTING_TIME("v.offered_at")                                                                             \
     " AS offered_at, " LISTING_TIME("v.changed_at") " AS changed_at, " LISTING_TIME(                         \
-        "v.looked_at") " AS looked_at"
+        "v.looked_at") " AS looked_at, " LISTING_TIME("v.accepted_at") " AS accepted_at"
 
 static const char vehicles_sql[] =
     "SELECT f.name, f.client_id, v.wave, v.state, v.waiting_for, v.reason, v.detail, v.problem,"
@@ -196,7 +203,8 @@ static bool show(struct pg *pg, const struct command_scene *scene, const struct 
     const struct listing listings[] = {
         {"rollouts", buf_text(&rollout), rollouts_columns, "-"},
         {"waiting_for_operator", buf_text(&waiting), "name,since", "nobody has to approve it at this moment"},
-        {"vehicles", buf_text(&vehicles), "name,wave,state,waiting_for,reason,problem,changed_at", "-"},
+        {"vehicles", buf_text(&vehicles), "name,wave,state,waiting_for,reason,problem,changed_at,accepted_at",
+         "-"},
     };
     if (!buf_check(&rollout, "a query", err) || !buf_check(&waiting, "a query", err) ||
         !buf_check(&vehicles, "a query", err))

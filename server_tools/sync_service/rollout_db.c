@@ -50,6 +50,9 @@ static bool read_open(const struct pg_result *rows, size_t row, struct open_roll
         &out->counts.failures_allowed,
         &out->counts.judged,
         &out->counts.healthy,
+        &out->counts.hopeful,
+        &out->counts.hopeless,
+        &out->counts.gone,
         &out->counts.open,
     };
     out->runs = view_is(pg_value(rows, row, COLUMN_STATE), "running");
@@ -85,15 +88,35 @@ static bool tell(struct pg *pg, const struct open_rollout *rollout, const char *
     return pg_exec(pg, told != NULL ? "RELEASE SAVEPOINT telling" : "ROLLBACK TO SAVEPOINT telling", err);
 }
 
-static bool pause_rollout(struct pg *pg, const struct open_rollout *rollout, const struct log *log,
+static bool pause_rollout(struct pg *pg, const struct open_rollout *rollout, const char *reason,
                           struct error *err)
 {
-    if (!run_for(pg, ROLLOUT_SQL_PAUSE, rollout->deployment_id, err) || !tell(pg, rollout, "paused", err))
-        return false;
+    char id[PARAM_BYTES];
+    const char *const params[] = {param_i64(id, rollout->deployment_id), reason};
+    SCOPE_PG_RESULT struct pg_result *done =
+        pg_query(pg, ROLLOUT_SQL_PAUSE, params, COUNT_OF(params), false, err);
+    return done != NULL && tell(pg, rollout, "paused", err);
+}
+
+static bool pause_failures(struct pg *pg, const struct open_rollout *rollout, const struct log *log,
+                           struct error *err)
+{
     log_warn(log, "rollout %" PRId64 " of %s is paused: %" PRId64 " vehicles failed, %" PRId64 " are allowed",
              rollout->deployment_id, rollout->version, rollout->counts.failures,
              rollout->counts.failures_allowed);
-    return true;
+    return pause_rollout(pg, rollout, "too many failures", err);
+}
+
+static bool pause_hopeless(struct pg *pg, const struct open_rollout *rollout, const struct log *log,
+                           struct error *err)
+{
+    const struct rollout_counts *counts = &rollout->counts;
+    log_warn(log,
+             "rollout %" PRId64 " of %s is paused: at best %" PRId64 " of %" PRId64
+             " vehicles of the waves so far become healthy, %" PRId64 " %% have to",
+             rollout->deployment_id, rollout->version, counts->hopeful, counts->hopeful + counts->hopeless,
+             counts->healthy_percent);
+    return pause_rollout(pg, rollout, "too few can become healthy", err);
 }
 
 static bool begin_wave(struct pg *pg, const struct open_rollout *rollout, const struct log *log,
@@ -123,7 +146,9 @@ static bool advance_one(struct pg *pg, const struct open_rollout *rollout, const
     }
     switch (rollout_next(&rollout->counts)) {
     case ROLLOUT_PAUSE:
-        return pause_rollout(pg, rollout, log, err);
+        return pause_failures(pg, rollout, log, err);
+    case ROLLOUT_HOPELESS:
+        return pause_hopeless(pg, rollout, log, err);
     case ROLLOUT_NEXT_WAVE:
         return begin_wave(pg, rollout, log, err);
     case ROLLOUT_FINISH:

@@ -64,16 +64,35 @@ static bool take_end(struct json_value entry, const char *version, struct rollou
     return false;
 }
 
-/* The newest end of our version, if it is newer than the mark; entries come the newest first. */
+/* It was committed, and yet it is not what runs: another version came after it, or the machine contradicts
+ * itself and is asked again. */
+static void take_back(bool went_on, struct rollout_seen *out)
+{
+    out->contradicts = !went_on;
+    out->there = went_on;
+    out->state = ROLLOUT_FAILED;
+    snprintf(out->reason, sizeof(out->reason), "%s", "replaced");
+    out->detail[0] = '\0';
+}
+
+/* The newest end of our version, if it is newer than the mark; entries come the newest first. What runs and
+ * has proved itself was seen before. */
 static void find_end(struct json_value history, const char *version, const char *mark,
                      struct rollout_seen *out)
 {
     struct json_value entry = {.json = NULL};
+    bool went_on = false; /* another version was committed later */
     while (json_next(history, &entry, NULL)) {
         char name[ROLLOUT_MARK_BYTES];
         make_mark(entry, name);
-        if (strcmp(name, mark) == 0 || take_end(entry, version, out))
+        if (strcmp(name, mark) == 0)
             return;
+        if (take_end(entry, version, out)) {
+            if (out->state == ROLLOUT_HEALTHY)
+                take_back(went_on, out);
+            return;
+        }
+        went_on = went_on || says(entry, "event", "committed");
     }
 }
 

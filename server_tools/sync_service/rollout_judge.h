@@ -13,8 +13,9 @@ enum {
 };
 
 struct rollout_seen {
-    bool other; /* another package waits or is applied there */
-    bool there; /* the next are of our package; else it knows nothing of it */
+    bool other;       /* another package waits or is applied there */
+    bool there;       /* the next are of our package; else it knows nothing of it */
+    bool contradicts; /* not `there`: it says that ours is committed, and that another runs */
     enum rollout_state
         state; /* queued, approved, applying, healthy, failed, rolled_back, rejected, withdrawn */
     char waiting_for[ROLLOUT_WORD_BYTES];     /* of a queued one: operator, window HH:MM-HH:MM, machine */

@@ -4,6 +4,9 @@
 #define SERVER_TOOLS_SYNC_SERVICE_ROLLOUT_SQL_H
 
 #define ROLLOUT_FAILED_STATES "('failed', 'rolled_back', 'rejected', 'refused')"
+/* v is deployment_vehicles. What `resume` has accepted counts for nothing any more. */
+#define ROLLOUT_COUNTS_AS_FAILED "(v.state IN " ROLLOUT_FAILED_STATES " AND v.accepted_at IS NULL)"
+#define ROLLOUT_BY_HAND          "'by hand'" /* why it is paused */
 /* Not at an end; of those the last five have been offered. */
 #define ROLLOUT_OPEN_STATES "('waiting', 'due', 'offered', 'queued', 'approved', 'applying', 'withdrawing')"
 /* v is deployment_vehicles. One that the last look did not reach may be anything. */
@@ -26,18 +29,25 @@
     "WITH locked AS MATERIALIZED (SELECT * FROM deployments WHERE state IN ('running', 'aborting')"          \
     " ORDER BY deployment_id FOR UPDATE SKIP LOCKED)"                                                        \
     " SELECT d.deployment_id, d.version, d.state, d.wave, d.wave_count, d.healthy_percent, c.failures,"      \
-    " d.max_failures + d.failures_accepted, c.judged, c.healthy, c.open FROM locked d, LATERAL ("            \
+    " d.max_failures, c.judged, c.healthy, c.hopeful, c.hopeless, c.gone, c.open FROM locked d, LATERAL ("   \
     "SELECT coalesce(max(h.changed_at), '-infinity') AS at FROM deployment_vehicles h"                       \
     " WHERE h.deployment_id = d.deployment_id AND h.wave BETWEEN 1 AND d.wave AND h.state = 'healthy')"      \
-    " newest, LATERAL (SELECT count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failures,"     \
-    " count(*) FILTER (WHERE v.wave BETWEEN 1 AND d.wave AND v.state <> 'withdrawn'"                         \
+    " newest, LATERAL (SELECT count(*) FILTER (WHERE " ROLLOUT_COUNTS_AS_FAILED ") AS failures,"             \
+    " count(*) FILTER (WHERE so_far.is AND v.state <> 'withdrawn'"                                           \
     " AND NOT (" ROLLOUT_WAITS_FOR_OPERATOR " AND coalesce(v.looked_at > newest.at, false))) AS judged,"     \
-    " count(*) FILTER (WHERE v.wave BETWEEN 1 AND d.wave AND v.state = 'healthy') AS healthy,"               \
+    " count(*) FILTER (WHERE so_far.is AND v.state = 'healthy') AS healthy,"                                 \
+    " count(*) FILTER (WHERE so_far.is AND (v.state = 'healthy' OR v.state IN " ROLLOUT_OPEN_STATES          \
+    ")) AS hopeful,"                                                                                         \
+    " count(*) FILTER (WHERE so_far.is AND " ROLLOUT_COUNTS_AS_FAILED ") AS hopeless,"                       \
+    " count(*) FILTER (WHERE so_far.is AND v.state = 'withdrawn') AS gone,"                                  \
     " count(*) FILTER (WHERE v.state IN " ROLLOUT_OPEN_STATES ") AS open"                                    \
-    " FROM deployment_vehicles v WHERE v.deployment_id = d.deployment_id) c"
+    " FROM deployment_vehicles v,"                                                                           \
+    " LATERAL (SELECT v.wave BETWEEN 1 AND d.wave AND v.accepted_at IS NULL AS is) so_far"                   \
+    " WHERE v.deployment_id = d.deployment_id) c"
 
+/* $2: why. */
 #define ROLLOUT_SQL_PAUSE                                                                                    \
-    "UPDATE deployments SET state = 'paused', reason = 'too many failures', changed_at = now()"              \
+    "UPDATE deployments SET state = 'paused', reason = $2, changed_at = now()"                               \
     " WHERE deployment_id = $1::int"
 #define ROLLOUT_SQL_NEXT_WAVE                                                                                \
     "UPDATE deployments SET wave = wave + 1, changed_at = now() WHERE deployment_id = $1::int"
@@ -59,9 +69,10 @@
 /* $2: paused, done. The same is told once. */
 #define ROLLOUT_SQL_TELL                                                                                     \
     "SELECT fleet_tell('rollout', NULL, format('Rollout %s of version %s %s', d.deployment_id, d.version,"   \
-    " CASE $2::text WHEN 'paused' THEN 'is paused: too many failures' ELSE 'is over' END),"                  \
+    " CASE $2::text WHEN 'paused' THEN 'is paused: ' || d.reason ELSE 'is over' END),"                       \
     " format(E'Vehicles: %s\nHealthy:  %s\nFailed:   %s\n%s', c.vehicles, c.healthy, c.failed, c.names),"    \
-    " format('rollout:%s:%s:%s', d.deployment_id, $2::text, c.failed)) FROM deployments d, LATERAL ("        \
+    " format('rollout:%s:%s:%s:%s', d.deployment_id, $2::text, d.wave, c.failed)) FROM deployments d, "      \
+    "LATERAL ("                                                                                              \
     "SELECT count(*) FILTER (WHERE v.wave > 0) AS vehicles,"                                                 \
     " count(*) FILTER (WHERE v.state = 'healthy') AS healthy,"                                               \
     " count(*) FILTER (WHERE v.state IN " ROLLOUT_FAILED_STATES ") AS failed,"                               \

@@ -37,15 +37,24 @@ bool rollout_state_of(struct view word, enum rollout_state *out, struct error *e
     return error_set(err, ERR_INTERNAL, "deployment_vehicles has a state that is none: %.*s", VIEW_ARG(word));
 }
 
+static bool is_enough(const struct rollout_counts *counts, int64_t healthy, int64_t of)
+{
+    return healthy > 0 && healthy * PERCENT >= of * counts->healthy_percent;
+}
+
 enum rollout_step rollout_next(const struct rollout_counts *counts)
 {
+    bool all_accepted = counts->hopeful + counts->hopeless + counts->gone == 0;
     if (counts->failures > counts->failures_allowed)
         return ROLLOUT_PAUSE;
     if (counts->open == 0)
         return ROLLOUT_FINISH;
-    bool enough =
-        counts->healthy > 0 && counts->healthy * PERCENT >= counts->judged * counts->healthy_percent;
-    return enough && counts->wave < counts->wave_count ? ROLLOUT_NEXT_WAVE : ROLLOUT_STAY;
+    if (counts->wave >= counts->wave_count)
+        return ROLLOUT_STAY;
+    if (all_accepted || is_enough(counts, counts->healthy, counts->judged))
+        return ROLLOUT_NEXT_WAVE;
+    return is_enough(counts, counts->hopeful, counts->hopeful + counts->hopeless) ? ROLLOUT_STAY
+                                                                                  : ROLLOUT_HOPELESS;
 }
 
 /* ---- waves ---- */

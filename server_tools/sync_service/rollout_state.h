@@ -43,16 +43,23 @@ bool rollout_state_of(struct view word, enum rollout_state *out, struct error *e
 struct rollout_counts {
     int64_t wave, wave_count;
     int64_t healthy_percent;
-    int64_t failures, failures_allowed; /* of all vehicles: failed, rolled_back, rejected, refused */
-    int64_t judged;  /* in the waves so far, but for those that are seen to wait for an operator */
-    int64_t healthy; /* in the waves so far */
-    int64_t open;    /* have not come to an end, in any wave */
+    /* Failed, rolled_back, rejected, refused, and not accepted by `resume` since, as in all that follow. */
+    int64_t failures, failures_allowed;
+    /* In the waves so far: */
+    int64_t judged;   /* but for those that are seen to wait for an operator */
+    int64_t healthy;  /* of those */
+    int64_t hopeful;  /* healthy, or not at an end */
+    int64_t hopeless; /* failed */
+    int64_t gone;     /* left the fleet */
+    /* In any wave: */
+    int64_t open; /* have not come to an end */
 };
 
 enum rollout_step {
     ROLLOUT_STAY,
     ROLLOUT_PAUSE,     /* too many failures */
-    ROLLOUT_NEXT_WAVE, /* enough of the waves so far are healthy */
+    ROLLOUT_HOPELESS,  /* whatever comes, too few of the waves so far can become healthy */
+    ROLLOUT_NEXT_WAVE, /* enough of the waves so far are healthy, or nobody is left in them to judge by */
     ROLLOUT_FINISH,    /* no vehicle is left */
 };
 /* Of one that runs. */

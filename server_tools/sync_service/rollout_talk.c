@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/net/json.h"
 #include "common/net/json_writer.h"
+#include "common/wire/agent_words.h"
 
 enum {
     ANSWER_MAX_BYTES = 64 * 1024,
@@ -72,15 +73,16 @@ static void say_answer(struct rollout_result *result, const char *call, unsigned
 
 /* ---- POST /update ---- */
 
-/* Answers that are about the package; all others are about the moment. */
+/* Answers that are about the package; all others are about the moment. same_version, too: whether it runs and
+ * has proved itself is what the next look says. */
 static const struct {
     const char *word;
     unsigned status;
     enum rollout_state state;
 } offer_answers[] = {
-    {"queued", 200, ROLLOUT_QUEUED},         {"same_version", 409, ROLLOUT_HEALTHY},
-    {"older_version", 409, ROLLOUT_REFUSED}, {"bad_package", 400, ROLLOUT_REFUSED},
-    {"invalid_sig", 400, ROLLOUT_REFUSED},   {"too_large", 413, ROLLOUT_REFUSED},
+    {"queued", 200, ROLLOUT_QUEUED},       {"older_version", 409, ROLLOUT_REFUSED},
+    {"bad_package", 400, ROLLOUT_REFUSED}, {"invalid_sig", 400, ROLLOUT_REFUSED},
+    {"too_large", 413, ROLLOUT_REFUSED},
 };
 
 void rollout_talk_read_offer(unsigned status, struct view body, struct rollout_result *out)
@@ -201,6 +203,63 @@ static void take_seen(struct rollout_talk *talk, const struct rollout_seen *seen
     end(talk, seen->state, NULL);
 }
 
+/* ---- GET /status ---- */
+
+static void contradict(struct rollout_talk *talk, const char *call, const char *runs)
+{
+    char text[sizeof(talk->result.problem)];
+    snprintf(text, sizeof(text), "it says that %s is committed, and its %s says that %s runs",
+             talk->order.version, call, runs);
+    set_problem(&talk->result, text);
+    talk->result.state = talk->order.state;
+    talk->done(talk);
+}
+
+static void compare(struct rollout_talk *talk, const struct http_pool_answer *answer)
+{
+    struct agent_status status;
+    struct error err;
+    struct words words = {.status = ""};
+    if (answer->status != 200) {
+        talk->result.state = talk->order.state;
+        say_answer(&talk->result, "GET /status", answer->status, &words);
+        talk->done(talk);
+    } else if (!agent_status_read(answer->body, &status, &err)) {
+        error_wrap(&err, "no good /status");
+        fail(talk, &err);
+    } else if (strcmp(status.version, talk->order.version) != 0) {
+        contradict(talk, "/status", status.version);
+    } else {
+        end(talk, ROLLOUT_HEALTHY, NULL);
+    }
+}
+
+static void compared(void *context, struct http_transfer *transfer, const struct http_pool_answer *answer)
+{
+    struct rollout_talk *talk = context;
+    (void)transfer;
+    if (answer->err != NULL)
+        fail(talk, answer->err);
+    else
+        compare(talk, answer);
+}
+
+/* Committed is what `current` points to; what answers must be of that version, too. */
+static void confirm(struct rollout_talk *talk)
+{
+    const struct http_pool_request request = {
+        .method = "GET",
+        .target = "/status",
+        .total_ms = talk->settings->pull_timeout_ms,
+        .max_body_bytes = AGENT_ANSWER_MAX_BYTES,
+        .done = compared,
+        .context = talk,
+    };
+    ask(talk, &request);
+}
+
+/* ---- what follows on a look ---- */
+
 /* The machine knows nothing of our package. */
 static void go_on_without(struct rollout_talk *talk, const struct rollout_seen *seen)
 {
@@ -239,6 +298,10 @@ static void judge(struct rollout_talk *talk, const struct http_pool_answer *answ
     } else if (!rollout_judge(answer->body, order->version, order->manifest_sha256,
                               order->state == ROLLOUT_DUE ? NULL : order->mark, &seen, &err)) {
         fail(talk, &err);
+    } else if (seen.contradicts) {
+        contradict(talk, "/update/status", seen.current_version);
+    } else if (seen.there && seen.state == ROLLOUT_HEALTHY) {
+        confirm(talk);
     } else if (!seen.there) {
         go_on_without(talk, &seen);
     } else if (order->state == ROLLOUT_WITHDRAWING && seen.state == ROLLOUT_QUEUED) {

@@ -22,6 +22,8 @@
 
 static const char *word_of(const struct rollout_seen *seen)
 {
+    if (seen->contradicts)
+        return seen->there ? "both" : "contradicts";
     return seen->there ? rollout_state_word(seen->state) : seen->other ? "other" : "nothing";
 }
 
@@ -46,6 +48,15 @@ static void says_how_our_package_stands(void **state)
         {STATUS("1.0.0", "rolled_back", "null", EVENT("t2", "rolled_back", "1.2.0")), "", "rolled_back"},
         {STATUS("1.0.0", "rejected", "null", EVENT("t2", "rejected", "1.2.0")), "", "rejected"},
         {STATUS("1.0.0", "failed", "null", EVENT("t2", "failed", "1.1.0")), "", "nothing"},
+        /* committed, and another runs: not yet, or not any more */
+        {STATUS("1.0.0", "committed", "null", EVENT("t2", "committed", "1.2.0")), "", "contradicts"},
+        {STATUS("1.2.0", "probation", "null", EVENT("t2", "committed", "1.2.0")), "", "contradicts"},
+        {STATUS("1.0.0", "committed", "null", EVENT("t2", "committed", "1.2.0")), NULL, "nothing"},
+        {STATUS("1.0.0", "committed", "null", EVENT("t2", "committed", "1.2.0")), "t2 committed 1.2.0",
+         "nothing"},
+        {STATUS("1.3.0", "committed", "null",
+                EVENT("t3", "committed", "1.3.0") "," EVENT("t2", "committed", "1.2.0")),
+         "", "failed"},
         /* newer than the mark, older than it, it itself */
         {STATUS("1.0.0", "failed", "null", EVENT("t2", "failed", "1.2.0") "," EVENT("t1", "queued", "1.2.0")),
          mark, "failed"},

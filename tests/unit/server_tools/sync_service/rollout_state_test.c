@@ -74,24 +74,33 @@ static void no_more_waves_than_there_is_room_for(void **state)
 
 static void a_rollout_goes_on_by_what_is_healthy(void **state)
 {
-    /* wave, waves, percent, failures, allowed, judged, healthy, open */
+    /* wave, waves, percent, failures, allowed, judged, healthy, hopeful, hopeless, gone, open */
     static const struct {
         struct rollout_counts counts;
         enum rollout_step step;
     } cases[] = {
-        {{1, 3, 90, 0, 0, 1, 0, 10}, ROLLOUT_STAY},
-        {{1, 3, 90, 0, 0, 1, 1, 9}, ROLLOUT_NEXT_WAVE},
-        {{2, 3, 90, 0, 0, 10, 8, 2}, ROLLOUT_STAY},
-        {{2, 3, 90, 0, 0, 10, 9, 2}, ROLLOUT_NEXT_WAVE},
-        {{2, 3, 75, 1, 1, 4, 3, 6}, ROLLOUT_NEXT_WAVE},
-        {{2, 3, 76, 1, 1, 4, 3, 6}, ROLLOUT_STAY},
-        {{2, 3, 75, 2, 1, 4, 3, 6}, ROLLOUT_PAUSE},
-        {{3, 3, 90, 0, 0, 10, 10, 0}, ROLLOUT_FINISH},
-        {{3, 3, 90, 0, 0, 10, 9, 1}, ROLLOUT_STAY},
-        {{3, 3, 90, 2, 1, 10, 8, 0}, ROLLOUT_PAUSE}, /* people should know, at the end as well */
-        {{1, 2, 1, 0, 0, 0, 0, 2}, ROLLOUT_STAY},    /* all of them wait for an operator */
-        {{1, 2, 1, 0, 0, 5, 0, 7}, ROLLOUT_STAY},    /* none is healthy: nothing is proved */
-        {{1, 2, 100, 0, 0, 5, 5, 7}, ROLLOUT_NEXT_WAVE},
+        {{1, 3, 90, 0, 0, 1, 0, 1, 0, 0, 10}, ROLLOUT_STAY},
+        {{1, 3, 90, 0, 0, 1, 1, 1, 0, 0, 9}, ROLLOUT_NEXT_WAVE},
+        {{2, 3, 90, 0, 0, 10, 8, 10, 0, 0, 2}, ROLLOUT_STAY},
+        {{2, 3, 90, 0, 0, 10, 9, 10, 0, 0, 2}, ROLLOUT_NEXT_WAVE},
+        {{2, 3, 75, 1, 1, 4, 3, 3, 1, 0, 6}, ROLLOUT_NEXT_WAVE},
+        {{2, 3, 75, 1, 1, 4, 2, 3, 1, 0, 6}, ROLLOUT_STAY},
+        {{2, 3, 75, 2, 1, 4, 3, 3, 1, 0, 6}, ROLLOUT_PAUSE},
+        {{3, 3, 90, 0, 0, 10, 10, 10, 0, 0, 0}, ROLLOUT_FINISH},
+        {{3, 3, 90, 0, 0, 10, 9, 10, 0, 0, 1}, ROLLOUT_STAY},
+        {{3, 3, 90, 2, 1, 10, 8, 8, 2, 0, 0}, ROLLOUT_PAUSE}, /* people should know, at the end as well */
+        {{1, 2, 1, 0, 0, 0, 0, 2, 0, 0, 2}, ROLLOUT_STAY},    /* all of them wait for an operator */
+        {{1, 2, 1, 0, 0, 5, 0, 5, 0, 0, 7}, ROLLOUT_STAY},    /* none is healthy: nothing is proved */
+        {{1, 2, 100, 0, 0, 5, 5, 5, 0, 0, 7}, ROLLOUT_NEXT_WAVE},
+        /* whatever comes, it is not enough */
+        {{2, 3, 76, 1, 1, 4, 3, 3, 1, 0, 6}, ROLLOUT_HOPELESS},
+        {{2, 3, 76, 1, 1, 1, 0, 3, 1, 0, 6}, ROLLOUT_HOPELESS}, /* nor when the operators come */
+        {{1, 2, 1, 1, 1, 1, 0, 0, 1, 0, 2}, ROLLOUT_HOPELESS},
+        {{1, 2, 1, 0, 0, 0, 0, 0, 0, 1, 2}, ROLLOUT_HOPELESS}, /* its only one left the fleet */
+        {{2, 2, 90, 1, 1, 4, 0, 0, 4, 0, 1}, ROLLOUT_STAY},    /* no wave waits for that */
+        /* nobody is left that was not accepted */
+        {{1, 2, 90, 0, 0, 0, 0, 0, 0, 0, 2}, ROLLOUT_NEXT_WAVE},
+        {{2, 2, 90, 0, 0, 0, 0, 0, 0, 0, 0}, ROLLOUT_FINISH},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
