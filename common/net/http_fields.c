@@ -38,8 +38,8 @@ bool http_header_once(struct http_request *request, const char *name, struct vie
 /* libmicrohttpd 0.9.75 takes a NUL for the end of a value, and what follows is never seen. Its values lie in
  * the head as it came, line ends made NULs: between them there is nothing but these and blanks. */
 struct walk {
-    const char *end;  /* of the head */
-    const char *from; /* the end of the value before; NULL: none yet */
+    const char *begin, *end; /* of the head */
+    const char *from; /* the end of the value before; NULL: none yet, or it lies elsewhere (it was folded) */
     bool hidden;      /* something was found that belongs to no field */
 };
 
@@ -57,7 +57,8 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
     (void)kind;
     (void)name_size;
     look_between(walk, name);
-    walk->from = value != NULL ? value + value_size : NULL;
+    bool inside = value != NULL && value >= walk->begin && value + value_size <= walk->end;
+    walk->from = inside ? value + value_size : NULL;
     return MHD_YES;
 }
 
@@ -67,7 +68,7 @@ bool http_fields_hide_something(struct http_request *request)
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (head == NULL)
         return false;
-    struct walk walk = {.end = request->method + head->header_size};
+    struct walk walk = {.begin = request->method, .end = request->method + head->header_size};
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at_field, &walk);
     look_between(&walk, walk.end);
     return walk.hidden;
