@@ -164,7 +164,7 @@ static void fill(int fd)
     while (!full || on_its_way) {
         assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
         on_its_way = info.tcpi_unacked > 0;
-        full = send(fd, block, sizeof(block), MSG_DONTWAIT) <= 0;
+        full = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) <= 0;
         if (full && on_its_way)
             poll(NULL, 0, 1);
     }
